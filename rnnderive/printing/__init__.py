@@ -1,0 +1,66 @@
+"""How mathematics is written: a small formula tree, one notation table, one printer a target.
+
+The rooms above say *what* stands in a formula, as a tree; this room says how it looks in
+LaTeX, Typst and text.
+"""
+
+from rnnderive.printing.latex import latex
+from rnnderive.printing.math import (
+    ATOM,
+    PRODUCT,
+    RELATION,
+    SCRIPT,
+    SUM,
+    Accent,
+    Big,
+    Call,
+    Cases,
+    Fenced,
+    Frac,
+    Grid,
+    Infix,
+    Letter,
+    Math,
+    Numeral,
+    Prefix,
+    Row,
+    Script,
+    Symbol,
+    Word,
+    at_level,
+)
+from rnnderive.printing.notation import Notation, derivative, name_math, with_index
+from rnnderive.printing.text import text
+from rnnderive.printing.typst import typst
+
+__all__ = [
+    "ATOM",
+    "PRODUCT",
+    "RELATION",
+    "SCRIPT",
+    "SUM",
+    "Accent",
+    "Big",
+    "Call",
+    "Cases",
+    "Fenced",
+    "Frac",
+    "Grid",
+    "Infix",
+    "Letter",
+    "Math",
+    "Notation",
+    "Numeral",
+    "Prefix",
+    "Row",
+    "Script",
+    "Symbol",
+    "Word",
+    "at_level",
+    "derivative",
+    "latex",
+    "name_math",
+    "text",
+    "typst",
+    "with_index",
+]

@@ -1,0 +1,190 @@
+"""A formula as a small tree, independent of the language it is printed in.
+
+The tree has few kinds of nodes; a target (LaTeX, Typst, text) is one function a node.
+``level`` is the binding strength of a node: a parent asks for a level and puts
+parentheses around what binds more weakly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "ATOM",
+    "PRODUCT",
+    "RELATION",
+    "SCRIPT",
+    "SUM",
+    "Accent",
+    "Big",
+    "Call",
+    "Cases",
+    "Fenced",
+    "Frac",
+    "Grid",
+    "Infix",
+    "Letter",
+    "Math",
+    "Numeral",
+    "Prefix",
+    "Row",
+    "Script",
+    "Symbol",
+    "Word",
+    "at_level",
+]
+
+RELATION, SUM, PRODUCT, SCRIPT, ATOM = range(5)
+
+
+@dataclass(frozen=True)
+class Math:
+    """Any node."""
+
+    @property
+    def level(self) -> int:
+        """How tightly the node binds."""
+        return ATOM
+
+
+@dataclass(frozen=True)
+class Letter(Math):
+    """A variable: one letter, or a Greek letter by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Word(Math):
+    """An upright word inside a formula, such as a function's name or a long subscript."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Numeral(Math):
+    """A number, written as given."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Symbol(Math):
+    """A sign from the notation table, by name (``odot``, ``partial``, ``top``, ``dots`` …)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Row(Math):
+    """Parts side by side: a product by juxtaposition."""
+
+    items: tuple[Math, ...]
+
+    @property
+    def level(self) -> int:
+        return PRODUCT if len(self.items) > 1 else self.items[0].level
+
+
+@dataclass(frozen=True)
+class Prefix(Math):
+    """A sign bound to what follows it, as in ``∂L`` or ``dW``."""
+
+    sign: Math
+    body: Math
+
+
+@dataclass(frozen=True)
+class Infix(Math):
+    """Parts joined by signs: ``signs[k]`` stands before ``items[k]``; the first may be ''."""
+
+    signs: tuple[str, ...]
+    items: tuple[Math, ...]
+    strength: int
+
+    @property
+    def level(self) -> int:
+        return self.strength
+
+
+@dataclass(frozen=True)
+class Script(Math):
+    """A base with a subscript, a superscript, or both."""
+
+    base: Math
+    sub: Math | None = None
+    sup: Math | None = None
+
+    @property
+    def level(self) -> int:
+        return SCRIPT
+
+
+@dataclass(frozen=True)
+class Frac(Math):
+    """A fraction; ``inline`` targets write it with a slash."""
+
+    over: Math
+    under: Math
+
+    @property
+    def level(self) -> int:
+        return PRODUCT
+
+
+@dataclass(frozen=True)
+class Fenced(Math):
+    """Something between delimiters: ``(``, ``[``, ``|``, ``‖``."""
+
+    body: Math
+    fence: str = "("
+
+
+@dataclass(frozen=True)
+class Call(Math):
+    """A function applied to arguments."""
+
+    function: Math
+    arguments: tuple[Math, ...]
+
+
+@dataclass(frozen=True)
+class Big(Math):
+    """A large operator (``sum``, ``prod``) with bounds and a body."""
+
+    sign: str
+    lower: Math | None
+    upper: Math | None
+    body: Math
+
+    @property
+    def level(self) -> int:
+        return SUM if self.sign == "sum" else PRODUCT
+
+
+@dataclass(frozen=True)
+class Accent(Math):
+    """``dot``, ``hat``, ``bar`` or ``tilde`` over a base."""
+
+    mark: str
+    base: Math
+
+
+@dataclass(frozen=True)
+class Cases(Math):
+    """A value that holds under a condition and is zero elsewhere."""
+
+    value: Math
+    condition: Math
+
+
+@dataclass(frozen=True)
+class Grid(Math):
+    """A matrix of entries between brackets."""
+
+    rows: tuple[tuple[Math, ...], ...]
+
+
+def at_level(node: Math, level: int) -> Math:
+    """Return `node`, between parentheses if it binds more weakly than `level`."""
+    return node if node.level >= level else Fenced(node)

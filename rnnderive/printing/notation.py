@@ -1,0 +1,133 @@
+"""The notation table: how names and signs look, in each target. One home for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rnnderive.printing.math import Accent, Frac, Letter, Math, Numeral, Prefix, Row, Script, Symbol, Word
+
+__all__ = ["GREEK", "SIGNS", "Notation", "derivative", "name_math", "with_index"]
+
+# name: (LaTeX, Typst, text)
+SIGNS: dict[str, tuple[str, str, str]] = {
+    "": ("", "", ""),
+    "+": ("+", "+", " + "),
+    "-": ("-", "-", " - "),
+    "=": ("=", "=", " = "),
+    ",": (",", ",", ", "),
+    "odot": (r"\odot", "dot.o", " ⊙ "),
+    "kron": (r"\otimes", "times.o", " ⊗ "),
+    "cdot": (r"\cdot", "dot.op", " · "),
+    "le": (r"\le", "<=", " ≤ "),
+    "ge": (r"\ge", ">=", " ≥ "),
+    "<": ("<", "<", " < "),
+    ">": (">", ">", " > "),
+    "top": (r"\top", "top", "⊤"),
+    "partial": (r"\partial", "partial", "∂"),
+    "partial+": (r"\partial^{+}", "partial^(+)", "∂⁺"),
+    "d": ("d", "d", "d"),
+    "dots": (r"\cdots", "dots.c", "⋯"),
+    "one": (r"\mathbf{1}", "bold(1)", "𝟏"),
+    "zero": (r"\mathbf{0}", "bold(0)", "𝟎"),
+    "sum": (r"\sum", "sum", "Σ"),
+    "prod": (r"\prod", "product", "∏"),
+}
+
+GREEK: dict[str, str] = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ",
+    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ",
+    "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "Delta": "Δ", "Phi": "Φ",
+}  # fmt: skip
+
+_MARKS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot"}
+
+
+def name_math(name: str) -> Math:
+    """Typeset a name: ``C_add`` as C with an upright subscript, ``W_f`` with an italic one.
+
+    A trailing 0 on a letter is the initial state's index (``h0`` is h⁰); ``_dot`` and
+    ``_hat`` are accents; Greek letters go by their names.
+    """
+    parts = [p for p in name.split("_") if p]
+    if not parts:
+        return Word(name)
+    head, rest = parts[0], parts[1:]
+    sup: Math | None = None
+    initial = re.fullmatch(r"(.*[^\d])0", head if not rest else rest[-1])
+    if initial:
+        sup = Numeral("0")
+        if rest:
+            rest[-1] = initial[1]
+        else:
+            head = initial[1]
+    accents = [p for p in rest if p in _MARKS]
+    subscripts = [p for p in rest if p not in _MARKS]
+    digits = re.fullmatch(r"([^\W\d]+?)(\d+)", head)
+    if digits:
+        head, subscripts = digits[1], [digits[2], *subscripts]
+    base = _piece(head)
+    for mark in accents:
+        base = Accent(mark, base)
+    if not subscripts and sup is None:
+        return base
+    sub: Math | None = None
+    if subscripts:
+        pieces: list[Math] = []
+        for k, s in enumerate(subscripts):
+            pieces += ([Symbol(",")] if k else []) + [_piece(s)]
+        sub = pieces[0] if len(pieces) == 1 else Row(tuple(pieces))
+    return Script(base, sub, sup)
+
+
+def _piece(text: str) -> Math:
+    if text.isdigit():
+        return Numeral(text)
+    if len(text) == 1 or text in GREEK:
+        return Letter(text)
+    return Word(text)
+
+
+def with_index(base: Math, index: Math) -> Math:
+    """Put a time index on a name, as a superscript."""
+    if isinstance(base, Script) and base.sup is None:
+        return Script(base.base, base.sub, index)
+    if isinstance(base, Frac):
+        # dL/dh becomes dL/dh^t.
+        under = base.under
+        if isinstance(under, Prefix):
+            return Frac(base.over, Prefix(under.sign, with_index(under.body, index)))
+    if isinstance(base, Script):
+        from rnnderive.printing.math import Fenced
+
+        return Script(Fenced(base), None, index)
+    return Script(base, None, index)
+
+
+def derivative(over: Math, under: Math, kind: str = "d") -> Math:
+    """A derivative: ``kind`` is ``d`` (total), ``partial``, or ``partial+`` (immediate)."""
+    low = "partial" if kind == "partial+" else kind
+    return Frac(Prefix(Symbol(kind), over), Prefix(Symbol(low), under))
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How the names of one recurrence are read.
+
+    Parameters
+    ----------
+    loss : str
+        Name of the loss, the L of dL/dW.
+    adjoints : mapping
+        Names that stand for a derivative of the loss: ``{"dW": "W"}`` typesets dW as dL/dW.
+    """
+
+    loss: str = "L"
+    adjoints: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, name: str) -> Math:
+        """Typeset a name in the light of what is known about it."""
+        if name in self.adjoints:
+            return derivative(name_math(self.loss), self.name(self.adjoints[name]))
+        return name_math(name)

@@ -1,0 +1,83 @@
+"""Formula trees as Typst mathematics."""
+
+from __future__ import annotations
+
+from rnnderive.printing.math import (
+    Accent,
+    Big,
+    Call,
+    Cases,
+    Fenced,
+    Frac,
+    Grid,
+    Infix,
+    Letter,
+    Math,
+    Numeral,
+    Prefix,
+    Row,
+    Script,
+    Symbol,
+    Word,
+)
+from rnnderive.printing.notation import SIGNS
+
+__all__ = ["typst"]
+
+_FENCES = {"(": ("(", ")"), "[": ("[", "]"), "|": ("|", "|"), "‖": ("norm(", ")")}
+_KNOWN_FUNCTIONS = {"tanh", "exp", "log", "sin", "cos", "max", "min"}
+
+
+def typst(node: Math) -> str:
+    """Return `node` as Typst, to be set between dollar signs.
+
+    Examples
+    --------
+    >>> from rnnderive.printing import Letter, Numeral, Script, typst
+    >>> typst(Script(Letter("h"), None, Numeral("3")))
+    'h^(3)'
+    """
+    match node:
+        case Letter(name):
+            return name
+        case Word(text):
+            return text if text in _KNOWN_FUNCTIONS else f'upright("{_escape(text)}")'
+        case Numeral(text):
+            return text
+        case Symbol(name):
+            return SIGNS[name][1]
+        case Row(items):
+            return " ".join(typst(i) for i in items)
+        case Prefix(sign, body):
+            return f"{typst(sign)} {typst(body)}"
+        case Infix(signs, items):
+            return " ".join(f"{SIGNS[s][1]} {typst(i)}" if s else typst(i) for s, i in zip(signs, items, strict=True))
+        case Script(base, sub, sup):
+            text = typst(base)
+            if isinstance(base, Script | Frac | Row | Infix):
+                text = f"({text})" if not isinstance(base, Frac) else f"lr({text})"
+            return text + (f"_({typst(sub)})" if sub else "") + (f"^({typst(sup)})" if sup else "")
+        case Frac(over, under):
+            return f"frac({typst(over)}, {typst(under)})"
+        case Fenced(body, fence):
+            left, right = _FENCES[fence]
+            return f"norm({typst(body)})" if fence == "‖" else f"lr({left}{typst(body)}{right})"
+        case Call(function, arguments):
+            inside = ", ".join(typst(a) for a in arguments)
+            return f"{typst(function)} lr(({inside}))"
+        case Big(sign, lower, upper, body):
+            low = f"_({typst(lower)})" if lower else ""
+            high = f"^({typst(upper)})" if upper else ""
+            return f"{SIGNS[sign][1]}{low}{high} {typst(body)}"
+        case Accent(mark, base):
+            return f"{'macron' if mark == 'bar' else mark}({typst(base)})"
+        case Cases(value, condition):
+            return f"lr([{typst(condition)}]) thin {typst(value)}"
+        case Grid(rows):
+            lines = "; ".join(", ".join(typst(e) for e in row) for row in rows)
+            return f'mat(delim: "[", {lines})'
+    raise TypeError(f"no Typst for {type(node).__name__}")
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
