@@ -198,7 +198,7 @@ def _opaque_slope(name: str, x: Any, y: Any) -> Any:
             case Power():
                 return plain(term.args[0]) ** term.args[1]
             case _:
-                return sp.S.Zero if term.is_zero else sp.S.One
+                return sp.S.Zero if term.is_null else sp.S.One
 
     from rnnderive.language.terms import as_term
 

@@ -35,6 +35,7 @@ class Run:
     def __init__(self, net: Recurrence, algebra: Algebra, values: Mapping[str, Any], T: int) -> None:
         self.net, self.algebra, self.values, self.T = net, algebra, dict(values), T
         self.known: dict[tuple[str, int | None], Any] = {}
+        self.bound: dict[Any, int] = {}  # running indices of Σ_k and ∏_j
         for stage in net.schedule:
             if stage.direction == "all":
                 continue
@@ -84,7 +85,7 @@ class Run:
             case tm.Parameter():
                 return self.timeless(term.name, step)
             case tm.At():
-                return self.at(term.name, self._index(term.index, step))
+                return self.at(term.name, self.index(term.index, step))
             case tm.TimeSum():
                 total = self.term(term.args[0], 1)
                 for s in range(2, self.T + 1):
@@ -92,14 +93,15 @@ class Run:
                 return total
             case tm.Where():
                 sign, left, right = term.relation
-                a, b = self._index(left, step), self._index(right, step)
+                a, b = self.index(left, step), self.index(right, step)
                 if {"==": a == b, "<=": a <= b, ">=": a >= b}[sign]:
                     return self.term(term.args[3], step)
                 rows, columns = (int(self.algebra.extent(s)) for s in term.shape)
                 return self.algebra.full(rows, columns, 0)
             case _:
-                return term.value(self.algebra, *(self.term(a, step) for a in term.terms))
+                return term.evaluate(self, step)
 
-    def _index(self, index: Any, step: int | None) -> int:
-        value = sp.sympify(index).subs({tm.T: self.T, **({tm.t: step} if step is not None else {})})
+    def index(self, index: Any, step: int | None) -> int:
+        """The number behind a time index."""
+        value = sp.sympify(index).subs({tm.T: self.T, **self.bound, **({tm.t: step} if step is not None else {})})
         return int(value)

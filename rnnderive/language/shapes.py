@@ -107,15 +107,21 @@ class Shapes:
             self._same(line.left, line.right, line.right)
         self._settle()
         if loss is not None and loss in self.rows:
-            for table in (self.rows, self.columns):
-                if sp.sympify(self.sizes.value(table[loss])).is_Symbol:
-                    self.sizes.equate(table[loss], 1)
+            self._scalar_loss(loss)
         self._broadcast()
         for name in self.order:
             if name in self.timed and self.sizes.value(self.columns[name]).is_Symbol:
                 self.sizes.equate(self.columns[name], 1)
         self._settle()
         self.naming = self._canonical(lines)
+
+    def _scalar_loss(self, loss: str) -> None:
+        """Make the loss a scalar where that fixes no sequence's size."""
+        taken = {self.sizes.value(self.rows[n]) for n in self.timed}
+        for table in (self.rows, self.columns):
+            size = self.sizes.value(table[loss])
+            if size.is_Symbol and size not in taken:
+                self.sizes.equate(size, 1)
 
     # -------------------------------------------------------- names
 

@@ -107,6 +107,10 @@ class Term(MatrixExpr):
         """Evaluate in `algebra`, given the values of :attr:`terms` as two-dimensional arrays."""
         raise TypeError(f"{type(self).__name__} has no value of its own")
 
+    def evaluate(self, run: Any, step: int | None) -> Any:
+        """Evaluate in a :class:`~rnnderive.language.meaning.Run`, at a step."""
+        return self.value(run.algebra, *(run.term(a, step) for a in self.terms))
+
     def math(self, notation: pr.Notation) -> pr.Math:
         """Return the formula tree."""
         raise TypeError(f"{type(self).__name__} has no notation")
@@ -122,7 +126,7 @@ class Term(MatrixExpr):
         return bool(self.shape[1] == 1)
 
     @property
-    def is_zero(self) -> bool:
+    def is_null(self) -> bool:
         return False
 
     @property
@@ -261,7 +265,11 @@ class At(Term):
         return self
 
     def moved(self, index: Any) -> Term:
-        """The same sequence at another index."""
+        """The same sequence at another index; just outside 1..T, its initial state."""
+        index = sp.sympify(index)
+        beyond = sp.expand(index - T)
+        if (index.is_Integer and index < 1) or (beyond.is_Integer and beyond > 0):
+            return Parameter(f"{self.name}0", *self.shape)
         return At(self.name, index, *self.shape)
 
     def math(self, notation: pr.Notation) -> pr.Math:
@@ -359,7 +367,7 @@ class Zeros(_Constant):
     """All entries 0."""
 
     @property
-    def is_zero(self) -> bool:
+    def is_null(self) -> bool:
         return True
 
     def math(self, notation: pr.Notation) -> pr.Math:
@@ -1011,14 +1019,32 @@ def plus(*terms: Term) -> Term:
     for term in terms:
         flat += term.args if isinstance(term, Plus) else [term]
     shape = _common_shape(tuple(flat))
-    kept = [a for a in flat if not a.is_zero and not (isinstance(a, Number) and a.number == 0)]
+    kept = [a for a in flat if not a.is_null and not (isinstance(a, Number) and a.number == 0)]
     if not kept:
         return Zeros(*shape)
+    kept = _merge_stacks(kept)
     if all(isinstance(a, Number) for a in kept):
         return Number(sum(a.number for a in kept))
     if _common_shape(tuple(kept)) != shape:
         kept.append(Zeros(*shape))  # only scalars are left of a sum of larger shape
     return kept[0] if len(kept) == 1 else Plus(*kept)
+
+
+def _merge_stacks(terms: list[Term]) -> list[Term]:
+    """Add stacks of one partition block by block, so that [u, 0] + [0, v] is [u, v]."""
+    out: list[Term] = []
+    for term in terms:
+        last = out[-1] if out else None
+        if (
+            isinstance(term, Stack)
+            and isinstance(last, Stack)
+            and [a.shape for a in term.args] == [a.shape for a in last.args]
+            and any(a.is_null for a in (*term.args, *last.args))
+        ):
+            out[-1] = stack(*(plus(a, b) for a, b in zip(last.args, term.args, strict=True)))
+        else:
+            out.append(term)
+    return out
 
 
 def times(*terms: Term) -> Term:
@@ -1037,7 +1063,7 @@ def times(*terms: Term) -> Term:
     full = [a for a in rest if not isinstance(a, Ones)]
     if _common_shape((*full, Number(1))) == shape:
         rest = full  # ones only matter where nothing else has their shape
-    if number == 0 or any(a.is_zero for a in flat):
+    if number == 0 or any(a.is_null for a in flat):
         return Zeros(*shape)
     if not rest:
         return Number(number)
@@ -1067,18 +1093,20 @@ def product(*terms: Term) -> Term:
     if len(flat) == 1:
         return flat[0]
     shape = flat[0].shape[0], flat[-1].shape[1]
-    if any(a.is_zero for a in flat):
+    if any(a.is_null for a in flat):
         return Zeros(*shape)
     for k in range(len(flat) - 1):
         left, right = flat[k], flat[k + 1]
         if left.is_scalar or right.is_scalar:
             if left.is_column and right.shape[0] == 1:  # a scalar factor is an elementwise one
                 return product(*flat[:k], times(left, right), *flat[k + 2 :])
-        if isinstance(right, Stack) and any(b.is_zero for b in right.args):
+        if isinstance(left, Diag) and isinstance(right, Diag):
+            return product(*flat[:k], Diag(times(left.args[0], right.args[0])), *flat[k + 2 :])
+        if isinstance(right, Stack) and any(b.is_null for b in right.args):
             parts, start = [], sp.S.Zero
             for b in right.args:
                 stop = start + b.shape[0]
-                if not b.is_zero:
+                if not b.is_null:
                     parts.append(product(*flat[:k], block(left, 0, left.shape[0], start, stop), b, *flat[k + 2 :]))
                 start = stop
             return plus(*parts)
@@ -1109,7 +1137,7 @@ def stack(*terms: Term) -> Term:
     """Blocks on top of each other; one block is itself."""
     if len(terms) == 1:
         return terms[0]
-    if all(a.is_zero for a in terms):
+    if all(a.is_null for a in terms):
         return Zeros(sp.Add(*(a.shape[0] for a in terms)), terms[0].shape[1])
     return Stack(*terms)
 
@@ -1144,7 +1172,7 @@ def conditional(sign: str, left: Any, right: Any, body: Term) -> Term:
     left, right = sp.sympify(left), sp.sympify(right)
     if left.has(t):  # keep t alone on the left
         left, right = t, sp.expand(right - (left - t))
-    if body.is_zero:
+    if body.is_null:
         return body
     gap = sp.expand(left - right)
     if gap.is_Integer:
