@@ -26,6 +26,7 @@ __all__ = [
     "BatchSum",
     "BinaryCrossEntropy",
     "Block",
+    "Blocks",
     "Commutation",
     "CrossEntropy",
     "Diag",
@@ -57,6 +58,7 @@ __all__ = [
     "Zeros",
     "at_time",
     "block",
+    "blocks",
     "conditional",
     "extent",
     "members",
@@ -923,6 +925,39 @@ class Diag(Term):
 
     def code(self, *codes: str) -> str:
         return f"np.diagflat({codes[0]})"
+
+
+class Blocks(Term):
+    """A matrix of blocks, row by row; the first argument is how many stand in a row."""
+
+    @property
+    def grid(self) -> list[tuple[Term, ...]]:
+        """The rows of blocks."""
+        width = int(self.args[0])
+        return [self.args[k : k + width] for k in range(1, len(self.args), width)]
+
+    @property
+    def shape(self) -> Shape:
+        return sp.Add(*(row[0].shape[0] for row in self.grid)), sp.Add(*(b.shape[1] for b in self.grid[0]))
+
+    def value(self, algebra: Any, *values: Any) -> Any:
+        width = int(self.args[0])
+        return np.block([list(values[k : k + width]) for k in range(0, len(values), width)])
+
+    def math(self, notation: pr.Notation) -> pr.Math:
+        return pr.Grid(tuple(tuple(b.math(notation) for b in row) for row in self.grid))
+
+    def code(self, *codes: str) -> str:
+        width = int(self.args[0])
+        rows = [f"[{', '.join(codes[k : k + width])}]" for k in range(0, len(codes), width)]
+        return f"np.block([{', '.join(rows)}])"
+
+
+def blocks(rows: list[list[Term]]) -> Term:
+    """A matrix of blocks; a single block is itself."""
+    if len(rows) == 1 and len(rows[0]) == 1:
+        return rows[0][0]
+    return Blocks(len(rows[0]), *(b for row in rows for b in row))
 
 
 class Kron(Term):

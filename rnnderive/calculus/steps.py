@@ -1,0 +1,181 @@
+"""The derivation written out: a numbered line a rule, as on the lecture's slides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from rnnderive import printing as pr
+from rnnderive.calculus.chain import Graph, Node
+from rnnderive.calculus.factors import Factor
+from rnnderive.language import terms as tm
+from rnnderive.language.terms import T, Term
+
+__all__ = ["Step", "steps"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line: ``left = right``, by a rule.
+
+    Attributes
+    ----------
+    number : int
+    rule : str
+        What was done, in words.
+    left, right : Term
+    shown : Math or None
+        How the right side is written where it is not the term's own notation (⋯ for any T).
+    """
+
+    number: int
+    rule: str
+    left: Term
+    right: Term
+    shown: pr.Math | None = None
+
+    def math(self, notation: pr.Notation | None = None) -> pr.Math:
+        """The line as a formula tree."""
+        notation = notation or pr.Notation()
+        right = self.shown or self.right.math(notation)
+        return pr.Infix(("", "="), (self.left.math(notation), right), pr.RELATION)
+
+    def __str__(self) -> str:
+        return f"({self.number}) {pr.text(self.math())}    [{self.rule}]"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {pr.latex(self.math())}$"
+
+
+def steps(graph: Graph) -> tuple[Step, ...]:
+    """Derive the graph's derivative line by line."""
+    lines = _symbolic(graph) if not graph.T.is_Integer else _unrolled(graph)
+    return tuple(Step(k, *line) for k, line in enumerate(lines, 1))
+
+
+def _words(term: Term) -> str:
+    return pr.text(term.math(pr.Notation()))
+
+
+def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
+    order, table = graph.useful
+    left = graph.total(None)
+
+    def expanded(node: Node | None) -> list[Term]:
+        immediate, edges = table[node]
+        return ([immediate] if immediate is not None else []) + [tm.product(f, graph.total(o)) for o, f in edges]
+
+    if not any(table[None]):
+        yield f"{_words(graph.of)} does not depend on {_words(graph.wrt)}", left, graph._sum([])
+        return
+    current = expanded(None)
+    name = "chain rule: " + _words(graph.of) + " depends on " + _words(graph.wrt)
+    through = [_words(graph.label(o)) for o, _ in table[None][1]]
+    yield name + (f" through {', '.join(through)}" if through else " directly"), left, tm.plus(*current)
+    for node in order[1:]:
+        label, total = graph.label(node), graph.total(node)
+        parts = expanded(node)
+        yield f"total derivative of {_words(label)}: " + _reason(graph, table[node]), total, tm.plus(*parts)
+        current = [piece for part in current for piece in _substituted(part, total, parts)]
+        yield f"substitute d{_words(label)}/d{_words(graph.wrt)} and multiply out", left, tm.plus(*current)
+    seen: set[Term] = set()
+    for node in order:
+        immediate, edges = table[node]
+        for factor in [f for _, f in edges] + ([immediate] if immediate is not None else []):
+            if factor.jacobian not in seen and factor not in seen:
+                seen |= {factor, factor.jacobian}
+                yield "local Jacobian, by the rule table", factor, factor.jacobian
+
+
+def _reason(graph: Graph, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> str:
+    immediate, edges = entry
+    parts = []
+    if immediate is not None:
+        parts.append(f"{_words(graph.wrt)} itself at this step")
+    parts += [_words(graph.label(o)) for o, _ in edges]
+    return "it depends on " + " and ".join(parts) if parts else "it is given"
+
+
+def _substituted(part: Term, total: Term, parts: list[Term]) -> list[Term]:
+    """A summand with the total derivative at its end replaced by a sum."""
+    factors = part.args if isinstance(part, tm.Product) else (part,)
+    if factors[-1] != total:
+        return [part]
+    return [tm.product(*factors[:-1], p) for p in parts]
+
+
+def _symbolic(graph: Graph) -> Iterator[tuple[Any, ...]]:
+    """For the symbol T: the first expansions, then the general term, then the closed form."""
+    left, closed = graph.total(None), graph.symbolic()
+    first = _opening(graph)
+    if first is not None:
+        yield from first
+    yield "the same for every step, collected as a sum over steps and a product over factors", left, closed
+    seen: set[Term] = set()
+    for factor in _factors(closed):
+        if factor.jacobian not in seen:
+            seen.add(factor.jacobian)
+            yield "local Jacobian, by the rule table", factor, factor.jacobian
+
+
+def _factors(term: Term) -> Iterator[Factor]:
+    if isinstance(term, Factor):
+        yield term
+        return
+    for a in term.terms:
+        yield from _factors(a)
+
+
+def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
+    """The lecture's line for any T, where there is one loop and the loss reads its last step."""
+    loops = [g for g in graph.groups if g.direction == "forward"]
+    if len(graph.groups) != 1 or not loops or not isinstance(graph.wrt, tm.Parameter) or isinstance(graph.of, tm.At):
+        return None
+    if graph.wrt.name not in graph.net.parameters:
+        return None
+    group = loops[0]
+    start = graph._split_symbolic(graph.walk(graph.net[graph.of.name].right, None))
+    if [(g, i) for g, i, _ in start] != [(group, T)]:
+        return None
+    own, _, immediate = graph._symbolic_edges(group)
+    if immediate is None or set(own) != {1}:
+        return None
+
+    def node(k: Any) -> Node:
+        return Node(group, k)
+
+    def step(k: Any) -> Term:
+        return Factor("partial", graph.label(node(k)), graph.label(node(k - 1)), tm.at_time(own[1], k))
+
+    def direct(k: Any) -> Term:
+        return graph._immediate(group, immediate, k)
+
+    head = Factor("partial", graph.of, graph.label(node(T)), start[0][2])
+    left, last = graph.total(None), graph.total(node(T))
+    lines: list[tuple[Any, ...]] = [
+        (f"chain rule: {_words(graph.of)} depends on {_words(graph.wrt)} through {_words(graph.label(node(T)))}",
+         left, tm.product(head, last)),
+        (f"total derivative of {_words(graph.label(node(T)))}: {_words(graph.wrt)} itself at this step and "
+         f"{_words(graph.label(node(T - 1)))}",
+         last, tm.plus(direct(T), tm.product(step(T), graph.total(node(T - 1))))),
+    ]  # fmt: skip
+    one = sp.S.One
+    shown = [
+        tm.product(head, direct(T)),
+        tm.product(head, step(T), direct(T - 1)),
+    ]
+    notation = pr.Notation(graph.net.loss or "L")
+    tail = pr.Row((
+        tm.product(head, step(T), step(T - 1)).math(notation), pr.Symbol("dots"), step(one + 1).math(notation),
+        graph.total(node(one)).math(notation),
+    ))  # fmt: skip
+    formula = pr.Infix(
+        ("", "+", "+", "+"), (shown[0].math(notation), shown[1].math(notation), pr.Symbol("dots"), tail), pr.SUM
+    )
+    lines.append(("the same again for every earlier step", left, graph.symbolic(), formula))
+    return lines
+
+
