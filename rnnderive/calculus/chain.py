@@ -311,15 +311,12 @@ class Graph:
                     factor: Term = Factor("partial+", self.of, self.wrt, j)
                     parts.append(SumOver(factor, t, 1, T) if every and j.has(t) else factor)
                     continue
-                s = sp.Symbol("s", integer=True)
+                s = sp.Symbol("tau", integer=True)
                 entry = s if every else index
-                row = tm.at_time(j, t + (s - index)) if every and index is not None else j
-                if every and index is not None:
-                    row = tm.at_time(row, s) if row.has(t) else row
                 head = Factor("partial", self.of, self.label(Node(group, entry)), _renamed(j, index, entry))
                 tails = self._symbolic_from(group, entry, 0)
                 for tail in tails:
-                    body = tm.product(head, tail)
+                    body = _before(head, tail)
                     parts.append(SumOver(body, s, 1, T) if every else body)
         return self._sum(parts)
 
@@ -373,13 +370,13 @@ class Graph:
             head = Factor(
                 "partial", self.label(Node(group, here)), self.label(Node(other, here + offset)), tm.at_time(matrix, here)
             )
-            tails += [tm.product(head, tail) for tail in self._symbolic_from(other, here + offset, depth + 1)]
+            tails += [_before(head, tail) for tail in self._symbolic_from(other, here + offset, depth + 1)]
         if not loops:
             return tails
         steps = self._between(group, entry, k, j)
         out = []
         for tail in tails:
-            body = tm.product(steps, tail)
+            body = _before(steps, tail)
             if isinstance(self.wrt, tm.At):  # one step of an input only
                 out.append(body.xreplace({k: self.wrt.index}))
             else:
@@ -428,6 +425,13 @@ class Graph:
             column.append([tm.plus(*mine) if mine else tm.Zeros(self.net.shape(name)[0], width)])
         immediate = None if all(c[0].is_null for c in column) else tm.blocks(column)
         return own, others, immediate
+
+
+def _before(head: Term, tail: Term) -> Term:
+    """A factor times a path; it goes inside a sum over steps, as the lecture writes it."""
+    if isinstance(tail, SumOver):
+        return SumOver(_before(head, tail.args[0]), *tail.args[1:])
+    return tm.product(head, tail)
 
 
 def _grid(matrix: Term) -> list[tuple[Term, ...]]:
@@ -483,7 +487,7 @@ def _groups(net: Recurrence, wrt: Term) -> list[Group]:
                 groups.append(Group(_state_order(net, names), label, stage.direction))
         if stage.direction == "all":
             n = stage.names[0]
-            if n not in feeding and n != net.loss and wrt.name in {r.name for r in net.reads(n)}:
+            if isinstance(wrt, tm.Parameter) and n not in feeding and n != net.loss and wrt.name in {r.name for r in net.reads(n)}:
                 groups.append(Group((n,), n))
     return groups
 

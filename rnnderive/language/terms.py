@@ -784,6 +784,9 @@ class SumEntries(_Unary):
             return super().math(notation)
         return pr.Row((one, pr.at_level(inner.math(notation), pr.SCRIPT)))
 
+    def code(self, *codes: str) -> str:
+        return f"np.sum({codes[0]}, keepdims=True)"
+
 
 # ---------------------------------------------------------------- losses
 

@@ -129,7 +129,7 @@ class Frac(Math):
 
     @property
     def level(self) -> int:
-        return PRODUCT
+        return SCRIPT
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,33 @@
+"""What a derivative is: one rule table, and what is assembled from it.
+
+Jacobians, chains and steps, the adjoint (BPTT) and the tangent; the last two are recurrences.
+"""
+
+from rnnderive.calculus.adjoint import Adjoint, adjoint, truncated
+from rnnderive.calculus.chain import Graph, Group, Node, jacobian, target
+from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
+from rnnderive.calculus.rules import RULES, rule
+from rnnderive.calculus.steps import Step, steps
+from rnnderive.calculus.tangent import dependents, tangent
+
+__all__ = [
+    "RULES",
+    "Adjoint",
+    "Factor",
+    "Graph",
+    "Group",
+    "Node",
+    "OrderedProduct",
+    "State",
+    "Step",
+    "SumOver",
+    "Total",
+    "adjoint",
+    "dependents",
+    "jacobian",
+    "rule",
+    "steps",
+    "tangent",
+    "target",
+    "truncated",
+]

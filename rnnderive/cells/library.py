@@ -1,0 +1,109 @@
+"""The library's table of names, and cells from files."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rnnderive.cells.combine import bidirectional, stack
+from rnnderive.cells.grus import gru, gru_reset_after, mgu, mingru
+from rnnderive.cells.lstms import coupled_lstm, lstm, peephole_lstm
+from rnnderive.cells.plain import dense, indrnn, lecture, vanilla
+from rnnderive.errors import InputError, LanguageError
+from rnnderive.language import Recurrence
+from rnnderive.language.syntax import MAX_TEXT
+
+__all__ = ["LIBRARY", "bidirectional_lstm", "bidirectional_rnn", "load", "rnn", "stacked_lstm"]
+
+rnn = vanilla
+
+
+def stacked_lstm(layers: int = 2) -> Recurrence:
+    """Layers of :func:`~rnnderive.cells.lstm` on top of each other (Graves 2013)."""
+    return stack(lstm(), layers)
+
+
+def bidirectional_rnn() -> Recurrence:
+    """Row 13 of the lecture: a sigmoid RNN in both directions (Schuster and Paliwal 1997)."""
+    return bidirectional(vanilla("sigmoid"))
+
+
+def bidirectional_lstm() -> Recurrence:
+    """An :func:`~rnnderive.cells.lstm` in both directions (Graves and Schmidhuber 2005)."""
+    return bidirectional(lstm())
+
+
+LIBRARY: dict[str, Callable[..., Recurrence]] = {
+    "dense": dense,
+    "vanilla": vanilla,
+    "rnn": rnn,
+    "lecture": lecture,
+    "lstm": lstm,
+    "gru": gru,
+    "gru_reset_after": gru_reset_after,
+    "peephole_lstm": peephole_lstm,
+    "coupled_lstm": coupled_lstm,
+    "mgu": mgu,
+    "mingru": mingru,
+    "indrnn": indrnn,
+    "stacked_lstm": stacked_lstm,
+    "bidirectional_rnn": bidirectional_rnn,
+    "bidirectional_lstm": bidirectional_lstm,
+}
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
+    """A cell of the library, or one from a file of equations.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name in :data:`LIBRARY`, else a file, UTF-8.  The file is read, never run.
+
+    Raises
+    ------
+    InputError
+        When there is no such name or file, or it cannot be read.
+    LanguageError
+        When the file is not a recurrence, with the place in it.
+
+    Examples
+    --------
+    >>> load("gru").parameters
+    ('W_z', 'b_z', 'W_r', 'b_r', 'W', 'W_y', 'b_y')
+    """
+    if isinstance(name_or_path, str) and name_or_path in LIBRARY:
+        return LIBRARY[name_or_path]()
+    path = Path(name_or_path)
+    try:
+        text = _contents(path)
+    except FileNotFoundError:
+        near = difflib.get_close_matches(str(name_or_path), LIBRARY, 3, 0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(
+            f"there is no cell and no file {str(name_or_path)!r}; {hint}The library has {', '.join(LIBRARY)}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {str(path)!r}: {reason}") from None
+    try:
+        return Recurrence.parse(text)
+    except LanguageError as error:
+        raise type(error)(f"{error.message} [{path}]", error.line, error.column, error.source) from None
+
+
+def _contents(path: Path) -> str:
+    """The text of a file, or an OSError that says why not."""
+    if not path.exists():
+        raise FileNotFoundError(path)
+    if not path.is_file():
+        raise OSError("it is not a file" if not path.is_dir() else "it is a folder")
+    with path.open("rb") as file:
+        data = file.read(4 * MAX_TEXT + 1)
+    if len(data) > 4 * MAX_TEXT:
+        raise OSError(f"it is larger than {4 * MAX_TEXT} bytes")
+    return data.decode("utf-8-sig")

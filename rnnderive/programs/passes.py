@@ -1,0 +1,163 @@
+"""Rewrites of a recurrence before it becomes code; each keeps its meaning exactly.
+
+Tests verify every rewrite by exact identity in a finite field.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rnnderive.language import terms as tm
+from rnnderive.language.recurrence import Equation, Recurrence
+from rnnderive.language.schedule import reads
+from rnnderive.language.terms import Term, t
+
+__all__ = ["hoist", "optimise", "prune", "share", "split_stacks"]
+
+
+def prune(net: Recurrence, outputs: Iterable[str]) -> Recurrence:
+    """Keep the equations that `outputs` need."""
+    needed: set[str] = set()
+    work = [n for n in outputs if n in net]
+    while work:
+        name = work.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        for r in net.reads(name):
+            work += [n for n in (r.name, f"{r.name}0" if r.lag not in (None, 0) else "") if n in net]
+    kept = tuple(e for e in net.equations if e.name in needed)
+    return Recurrence(kept, net.loss if net.loss in needed else None, net.declared)
+
+
+def _loops(net: Recurrence) -> dict[str, frozenset[str]]:
+    """Sequence → the names of its loop, for all that are in one."""
+    return {n: frozenset(s.names) for s in net.schedule if s.direction != "all" for n in s.names}
+
+
+def _rewrite(net: Recurrence, change: dict[str, Term], extra: Iterable[Equation] = ()) -> Recurrence:
+    equations = [Equation(e.left, change.get(e.name, e.right)) for e in net.equations]
+    return Recurrence((*extra, *equations), net.loss, net.declared)
+
+
+def split_stacks(net: Recurrence) -> Recurrence:
+    """In loops, W @ [h[t-1], x[t]] becomes W[:, :n] @ h[t-1] + W[:, n:] @ x[t]."""
+    loops = _loops(net)
+
+    def split(node: Term) -> Term | None:
+        if isinstance(node, tm.Product) and isinstance(node.args[-1], tm.Stack) and node.args[-1].is_column:
+            head = tm.product(*node.args[:-1])
+            parts, start = [], 0
+            for part in node.args[-1].args:
+                stop = start + part.shape[0]
+                parts.append(tm.product(tm.block(head, 0, head.shape[0], start, stop), tm.transform(part, split)))
+                start = stop
+            return tm.plus(*parts)
+        return None
+
+    return _rewrite(net, {e.name: tm.transform(e.right, split) for e in net.equations if e.name in loops})
+
+
+def share(net: Recurrence) -> Recurrence:
+    """Name function values that several equations of the same step need, such as tanh(C[t])."""
+    costly = (tm.Apply, tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.InverseStd)
+    seen: Counter[Term] = Counter()
+    for e in net.equations:
+        if e.timed and not isinstance(e.right, tm.Apply):
+            seen.update({n for n in tm.members(e.right, False) if isinstance(n, costly) and _now(n)})
+        elif e.timed:
+            seen.update({n for n in tm.members(e.right.terms[0], False) if isinstance(n, costly) and _now(n)})
+    defined = {e.right: e.left for e in net.equations if e.timed and isinstance(e.right, costly)}
+    chosen = [n for n, count in seen.items() if count > 1 or n in defined]
+    names: dict[Term, Term] = {}
+    extra = []
+    taken: set[str] = set()
+    for node in sorted(chosen, key=lambda n: len(list(tm.members(n)))):
+        if node in defined:
+            names[node] = defined[node]
+            continue
+        stem = f"{node.args[0]}_{_stem(node)}" if isinstance(node, tm.Apply) else f"{node.word}_{_stem(node)}"  # type: ignore[attr-defined]
+        name = net.fresh(stem, taken)
+        taken.add(name)
+        left = tm.At(name, t, *node.shape)
+        extra.append(Equation(left, node))  # type: ignore[arg-type]
+        names[node] = left
+    if not names:
+        return net
+
+    def replace(node: Term) -> Term | None:
+        return names.get(node)
+
+    change = {}
+    for e in net.equations:
+        if e.timed:
+            own = e.right in defined and defined[e.right] == e.left
+            if own:
+                inner = [tm.transform(a, replace) for a in e.right.terms]
+                change[e.name] = e.right.rebuild(*inner)
+            else:
+                change[e.name] = tm.transform(e.right, replace)
+    extra = [Equation(x.left, x.right.rebuild(*(tm.transform(a, replace) for a in x.right.terms))) for x in extra]
+    equations = [Equation(e.left, change.get(e.name, e.right)) for e in net.equations]
+    return Recurrence((*equations, *extra), net.loss, net.declared)
+
+
+def _now(node: Term) -> bool:
+    """Whether a term reads sequences, and only at the running step."""
+    leaves = [n for n in tm.members(node) if isinstance(n, tm.At)]
+    return bool(leaves) and all(n.lag == 0 for n in leaves) and not any(isinstance(n, tm.TimeSum) for n in tm.members(node))
+
+
+def _stem(node: Term) -> str:
+    return next(n.name for n in tm.members(node) if isinstance(n, tm.At))
+
+
+def hoist(net: Recurrence) -> Recurrence:
+    """Move out of each loop what does not read the loop: it is then computed for all t at once."""
+    loops = _loops(net)
+    extra: list[Equation] = []
+    names: dict[Term, Term] = {}
+    taken: set[str] = set()
+    change: dict[str, Term] = {}
+    for e in net.equations:
+        if e.name not in loops:
+            continue
+        loop = loops[e.name]
+
+        def free(node: Term, loop: frozenset[str] = loop) -> bool:
+            return all(r.name not in loop for r in reads(node, True))
+
+        def move(node: Term, name: str = e.name, free=free) -> Term | None:  # type: ignore[no-untyped-def]
+            if isinstance(node, tm.Plus) and not free(node):
+                outside = [a for a in node.args if free(a)]
+                inside = [tm.transform(a, move) for a in node.args if not free(a)]
+                lifted = tm.plus(*outside) if outside else None
+                return tm.plus(*([lift(lifted, name)] if lifted is not None else []), *inside)
+            return lift(node, name) if free(node) else None
+
+        def lift(node: Term, name: str) -> Term:
+            if not _worth(node):
+                return node
+            if node not in names:
+                fresh = net.fresh(f"{name}_in", taken)
+                taken.add(fresh)
+                left = tm.At(fresh, t, *node.shape)
+                extra.append(Equation(left, node))  # type: ignore[arg-type]
+                names[node] = left
+            return names[node]
+
+        change[e.name] = tm.transform(e.right, move)
+    return _rewrite(net, change, extra)
+
+
+def _worth(node: Term) -> bool:
+    """Whether a term is timed and does real work."""
+    timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(node, False))
+    work = (tm.Product, tm.Apply, tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.Times, tm.Where)
+    return timed and any(isinstance(n, work) for n in tm.members(node))
+
+
+def optimise(net: Recurrence, outputs: Iterable[str]) -> Recurrence:
+    """All rewrites, in the order in which each helps the next."""
+    return hoist(share(split_stacks(prune(net, outputs))))

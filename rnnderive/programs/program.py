@@ -1,0 +1,88 @@
+"""A compiled recurrence: a NumPy function with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from rnnderive.language.recurrence import Recurrence
+from rnnderive.programs.arrays import Arrays, prepare, restore
+from rnnderive.programs.passes import optimise
+from rnnderive.programs.source import write_module
+
+__all__ = ["Program"]
+
+
+class Program:
+    """A function of ``(params, inputs)``, two dicts of arrays.
+
+    Parameters
+    ----------
+    net : Recurrence
+        What is computed.
+    origin : Recurrence
+        The network whose arrays are taken.
+    outputs : mapping
+        Key in the result → name in `net`.
+    function : str
+        Name of the function in the generated module.
+    with_loss : bool
+        Whether a call returns ``(loss, dict)``, or the dict alone.
+    restored : bool
+        Whether results are gradients, to be returned in the shape of the array they belong to.
+    note : str
+        First line of the generated module.
+    """
+
+    def __init__(
+        self,
+        net: Recurrence,
+        origin: Recurrence,
+        outputs: Mapping[str, str],
+        *,
+        function: str,
+        with_loss: bool = False,
+        restored: bool = False,
+        note: str = "",
+    ) -> None:
+        self.net, self.origin, self.outputs = net, origin, dict(outputs)
+        self.function, self.with_loss, self.restored, self.note = function, with_loss, restored, note
+
+    @cached_property
+    def source(self) -> str:
+        """The generated module; it needs NumPy alone."""
+        wanted = [*self.outputs.values(), *([self.origin.loss] if self.with_loss and self.origin.loss else [])]
+        return write_module(
+            optimise(self.net, wanted), self.origin, self.outputs, self.function,
+            with_loss=self.with_loss, note=self.note,
+        )  # fmt: skip
+
+    @cached_property
+    def raw(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+        """The generated function itself, without checks."""
+        space: dict[str, Any] = {}
+        exec(compile(self.source, f"<{self.function}>", "exec"), space)  # text that we generated
+        return space[self.function]  # type: ignore[no-any-return]
+
+    def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
+        """Check the arrays, run, and return the results.
+
+        Raises
+        ------
+        InputError
+            For wrong names, shapes, dtypes and values that are not finite.
+        """
+        return self.run(prepare(self.origin, params, inputs))
+
+    def run(self, arrays: Arrays) -> Any:
+        """Run on arrays that have been checked."""
+        result = self.raw(arrays.params, arrays.inputs)
+        table = result[1] if self.with_loss else result
+        if self.restored:
+            table = {n: restore(g, n, self.origin, arrays) for n, g in table.items()}
+        return (result[0], table) if self.with_loss else table
+
+    def __repr__(self) -> str:
+        return f"<Program {self.function}(params, inputs): {', '.join(self.outputs)}>"
+
