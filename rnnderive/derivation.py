@@ -372,7 +372,7 @@ def _lambdified(expression: Term) -> tuple[Callable[..., Any], tuple[Term, ...],
         sorted({s for leaf in leaves for size in leaf.shape for s in sp.sympify(size).free_symbols}, key=str)
     )
     names = [sp.Symbol(leaf.code()) for leaf in leaves]
-    functions = {name: numpy_function(name) for name in FUNCTIONS}
+    functions = {f"elementwise_{name}": numpy_function(name) for name in FUNCTIONS}
     space = {**functions, **_operators(), "np": np}
     return sp.lambdify([*names, *sizes], expression, modules=[space, "numpy"]), leaves, sizes
 

@@ -64,7 +64,7 @@ class Anatomy:
             )
         seen = _seen(net, core)
         while len(seen) > 1:
-            # A bidirectional layer's [h_L[t], h_R[t]] is in no loop: let the core grow until one name is left.
+            # A bidirectional layer's [h_L[t], h_R[t]] is in no loop: the core grows until one name is left.
             ready = next(
                 (
                     e.name
@@ -139,8 +139,8 @@ def _last(net: Recurrence, core: set[str]) -> str:
     ends = sinks(net, [e.name for e in net.equations if e.timed and e.name in core])
     if len(ends) != 1:
         raise InputError(
-            f"several sequences leave the core and nothing reads them: {', '.join(ends)}. Give them one name, "
-            f"as in s[t] = [{', '.join(f'{s}[t]' for s in ends)}]"
+            f"several sequences leave the core and nothing reads them: {', '.join(ends)}. Give them "
+            f"one name, as in s[t] = [{', '.join(f'{s}[t]' for s in ends)}]"
         )
     return ends[0]
 
@@ -200,7 +200,7 @@ def copies(net: Recurrence, parts: Anatomy, suffix: str, taken: Iterable[str] = 
     """
     used = set(taken) | kept(net, parts) | RESERVED
     out: dict[str, str] = {}
-    for name in dict.fromkeys(n for name in parts.core for n in (name, *_bare(net, name))):
+    for name in dict.fromkeys(n for part in parts.core for n in (part, *_bare(net, part))):
         fresh = f"{name}_{suffix}"
         while fresh in used or f"{fresh}0" in used:
             fresh += "_"

@@ -55,7 +55,7 @@ def readout(
     parts = Anatomy.of(cell)
     out = parts.output
     readers = [n for n in parts.head if cell[n].timed and any(r.name == out for r in cell.reads(n))]
-    readers = [n for n in readers if not cell[n].left.is_scalar or not _has_loss(cell, n)]
+    readers = [n for n in readers if not _has_loss(cell, n)]
     if len(readers) > 1:
         raise InputError(
             f"several layers read {out}: {', '.join(readers)}; say in the equations which one to replace"
@@ -63,7 +63,7 @@ def readout(
     old = readers[0] if readers else out
     rest = [n for n in parts.head if n not in readers]
     weights = f"W_{name}" if weights is None else weights
-    _check_free(cell, [*parts.core, *rest], [name, weights, f"b_{name}"])
+    _check_free(cell, [*parts.core, *rest], [name, weights, f"b_{name}"], set(readers))
     lines = [str(cell[n]) for n in parts.core]
     lines.append(f"{name}[t] = {activated(activation, f'{weights} @ {out}[t] + b_{name}')}")
     names = {old: name, f"{old}0": f"{name}0"}
@@ -152,9 +152,13 @@ def _with_readers(cell: Recurrence, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _check_free(cell: Recurrence, rest: Iterable[str], names: Iterable[str]) -> None:
-    """Refuse names that the equations which stay already use."""
-    used = {n.name for r in rest for side in (cell[r].left, cell[r].right) for n in _leaves(side)}
+def _check_free(
+    cell: Recurrence, rest: Iterable[str], names: Iterable[str], going: Iterable[str] = ()
+) -> None:
+    """Refuse names that the equations which stay already use, but for those that are `going`."""
+    used = {n.name for r in rest for side in (cell[r].left, cell[r].right) for n in _leaves(side)} - set(
+        going
+    )
     used |= {f"{n}0" for n in used if n in cell.sequences}
     for name in names:
         if not str(name).isidentifier():

@@ -695,7 +695,7 @@ class Apply(Term):
         return pr.Call(head, (inner,))
 
     def code(self, *codes: str) -> str:
-        return f"{self.name}({codes[0]})"
+        return f"elementwise_{self.name}({codes[0]})"
 
 
 class _Unary(Term):
