@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 from rnnderive import calculus
-from rnnderive.calculus import Adjoint, Graph, Step
+from rnnderive.calculus import Adjoint, Component, Graph, Step
 from rnnderive.errors import InputError
 from rnnderive.language import terms as tm
 from rnnderive.language.algebra import Floats, numpy_function
@@ -199,13 +199,11 @@ class Derivation:
         """The network together with its tangent; its loss is the tangent of the loss."""
         return calculus.tangent(self.net, self.wrt)[0]
 
-    def components(self, wrt: str) -> tuple[Any, ...]:
+    def components(self, wrt: str) -> tuple[Component, ...]:
         """The gradient of `wrt` and the recurrences behind it, in index notation."""
-        from rnnderive.calculus.components import components
-
         if wrt not in self.pulled.gradients:
             raise InputError(f"{wrt!r} is not differentiated in; there are {', '.join(self.pulled.gradients)}")
-        return components(self.pulled, self.pulled.gradients[wrt])
+        return calculus.components(self.pulled, self.pulled.gradients[wrt])
 
     # ------------------------------------------------------------ programs
 
@@ -292,7 +290,7 @@ class Derivation:
         """
         graph = self.graph(wrt, T)
         chain = graph.products() if form == "sum" else graph.nested()
-        expression = at_horizon(chain.doit(), T)
+        expression = tm.at_horizon(chain.doit(), T)
         function, leaves, sizes = _lambdified(expression)
         shape = graph.wrt.shape
 
@@ -326,27 +324,6 @@ def _per_step(part: Term) -> Term | None:
     if isinstance(inner, tm.TimeSum):
         return inner.args[0]
     return None if inner.is_null else tm.where("==", tm.T, inner)
-
-
-def at_horizon(term: Term, T: int) -> Term:
-    """A term with the symbol T replaced by a number; what lies outside 1..T is an initial state."""
-
-    def leaf(node: Term) -> Term | None:
-        if isinstance(node, tm.At):
-            index = node.index.subs(tm.T, T)
-            if index.is_Integer and not 1 <= index <= T:
-                return tm.Parameter(f"{node.name}0", *node.shape)
-            return tm.At(node.name, index, *node.shape)
-        if isinstance(node, tm.Extent) and node.args[0] == tm.T:
-            return tm.Number(T)
-        if isinstance(node, tm.TimeSum):
-            return tm.plus(*(tm.transform(tm.at_time(node.args[0], s), leaf) for s in range(1, T + 1)))
-        if isinstance(node, tm.Where):
-            sign, left, right = node.relation
-            return tm.conditional(sign, left.subs(tm.T, T), right.subs(tm.T, T), tm.transform(node.args[3], leaf))
-        return None
-
-    return tm.transform(term, leaf)
 
 
 def reference_run(net: Recurrence, arrays: Any, dtype: Any = None) -> Run:

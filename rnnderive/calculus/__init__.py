@@ -5,6 +5,7 @@ Jacobians, chains and steps, the adjoint (BPTT) and the tangent; the last two ar
 
 from rnnderive.calculus.adjoint import Adjoint, adjoint, truncated
 from rnnderive.calculus.chain import Graph, Group, Node, jacobian, target
+from rnnderive.calculus.components import Component, components
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
 from rnnderive.calculus.rules import RULES, rule
 from rnnderive.calculus.steps import Step, steps
@@ -13,6 +14,7 @@ from rnnderive.calculus.tangent import dependents, tangent
 __all__ = [
     "RULES",
     "Adjoint",
+    "Component",
     "Factor",
     "Graph",
     "Group",
@@ -23,6 +25,7 @@ __all__ = [
     "SumOver",
     "Total",
     "adjoint",
+    "components",
     "dependents",
     "jacobian",
     "rule",

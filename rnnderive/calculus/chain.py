@@ -155,7 +155,7 @@ class Graph:
         immediate: list[Term] = []
         edges: dict[tuple[Node, str], Term] = {}
         for leaf, j in jacobians.items():
-            here = tm.at_time(j, step) if step is not None else j
+            here = tm.at_horizon(tm.at_time(j, step) if step is not None else j, int(self.T))
             if isinstance(leaf, tm.Parameter):
                 if leaf.name == self.wrt.name:
                     immediate.append(here)
@@ -341,7 +341,7 @@ class Graph:
 
     def _symbolic_from(self, group: Group, entry: Any, depth: int) -> list[Term]:
         """The paths from a group at step `entry` to the target, as sums of products."""
-        k, j = (sp.Symbol(f"{c}{depth or ''}", integer=True) for c in "kj")
+        k, j = (sp.Symbol(letters[depth % len(letters)], integer=True) for letters in ("klmn", "jiqr"))
         own, others, immediate = self._symbolic_edges(group)
         if any(lag not in (1, -1) for lag in own):
             raise RnnDeriveError(

@@ -15,7 +15,7 @@ __all__ = ["loss", "readout"]
 
 
 def readout(
-    cell: Recurrence, activation: str | None = "sigmoid", name: str = "y", weights: str | None = None
+    cell: Recurrence, activation: str | None = "sigmoid", name: str | None = None, weights: str | None = None
 ) -> Recurrence:
     """A cell with the output layer ``name[t] = activation(weights @ h[t] + b_name)``.
 
@@ -30,8 +30,8 @@ def readout(
     activation : str or None
         A name in :data:`rnnderive.language.FUNCTIONS`, ``softmax`` or ``log_softmax``; None or
         ``identity`` for a linear layer, whose output a loss on logits takes.
-    name : str
-        What the output is called.
+    name : str, optional
+        What the output is called; unless given, the name of the layer that it replaces, else ``y``.
     weights : str, optional
         What its matrix is called; ``W_`` and the name unless given.
 
@@ -62,6 +62,7 @@ def readout(
         )
     old = readers[0] if readers else out
     rest = [n for n in parts.head if n not in readers]
+    name = name or (readers[0] if readers else "y")
     weights = f"W_{name}" if weights is None else weights
     _check_free(cell, [*parts.core, *rest], [name, weights, f"b_{name}"], set(readers))
     lines = [str(cell[n]) for n in parts.core]

@@ -77,19 +77,20 @@ def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
     if isinstance(name_or_path, str) and name_or_path in LIBRARY:
         return LIBRARY[name_or_path]()
     path = Path(name_or_path)
+    shown = str(name_or_path)[:200]
     try:
         text = _contents(path)
     except FileNotFoundError:
         near = difflib.get_close_matches(str(name_or_path), LIBRARY, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise InputError(
-            f"there is no cell and no file {str(name_or_path)!r}; {hint}The library has {', '.join(LIBRARY)}"
+            f"there is no cell and no file {shown!r}; {hint}The library has {', '.join(LIBRARY)}"
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {str(path)!r}: {reason}") from None
+        raise InputError(f"cannot read {shown!r}: {reason}") from None
     try:
         return Recurrence.parse(text)
     except LanguageError as error:

@@ -56,6 +56,7 @@ __all__ = [
     "Vec",
     "Where",
     "Zeros",
+    "at_horizon",
     "at_time",
     "block",
     "blocks",
@@ -1281,6 +1282,27 @@ def at_time(term: Term, index: Any) -> Term:
 def shift(term: Term, steps: int) -> Term:
     """The term `steps` later in time: each free ``t`` becomes ``t + steps``."""
     return at_time(term, t + steps) if steps else term
+
+
+def at_horizon(term: Term, steps: int) -> Term:
+    """A term with the symbol T replaced by a number; what lies outside 1..T is an initial state."""
+
+    def leaf(node: Term) -> Term | None:
+        if isinstance(node, At):
+            index = node.index.subs(T, steps)
+            if index.is_Integer and not 1 <= index <= steps:
+                return Parameter(f"{node.name}0", *node.shape)
+            return At(node.name, index, *node.shape)
+        if isinstance(node, Extent) and node.args[0] == T:
+            return Number(steps)
+        if isinstance(node, TimeSum):
+            return plus(*(transform(at_time(node.args[0], s), leaf) for s in range(1, steps + 1)))
+        if isinstance(node, Where):
+            sign, left, right = node.relation
+            return conditional(sign, left.subs(T, steps), right.subs(T, steps), transform(node.args[3], leaf))
+        return None
+
+    return transform(term, leaf)
 
 
 # ---------------------------------------------------------------- small formulas

@@ -7,6 +7,7 @@ from rnnderive.printing.math import (
     Big,
     Call,
     Cases,
+    Choice,
     Fenced,
     Frac,
     Grid,
@@ -80,6 +81,9 @@ def latex(node: Math) -> str:
             return rf"\{mark}{{{latex(base)}}}"
         case Cases(value, condition):
             return rf"\left[{latex(condition)}\right]\,{latex(value)}"
+        case Choice(cases):
+            lines = r" \\ ".join(rf"{latex(value)} & {latex(condition)}" for value, condition in cases)
+            return rf"\begin{{cases}}{lines}\end{{cases}}"
         case Grid(rows):
             lines = r" \\ ".join(" & ".join(latex(e) for e in row) for row in rows)
             return rf"\begin{{bmatrix}}{lines}\end{{bmatrix}}"

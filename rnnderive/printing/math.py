@@ -19,6 +19,7 @@ __all__ = [
     "Big",
     "Call",
     "Cases",
+    "Choice",
     "Fenced",
     "Frac",
     "Grid",
@@ -176,6 +177,13 @@ class Cases(Math):
 
     value: Math
     condition: Math
+
+
+@dataclass(frozen=True)
+class Choice(Math):
+    """Values under conditions, one a line."""
+
+    cases: tuple[tuple[Math, Math], ...]
 
 
 @dataclass(frozen=True)

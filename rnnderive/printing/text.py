@@ -7,6 +7,7 @@ from rnnderive.printing.math import (
     Big,
     Call,
     Cases,
+    Choice,
     Fenced,
     Frac,
     Grid,
@@ -72,6 +73,8 @@ def text(node: Math) -> str:
             return text(base) + _MARKS[mark]
         case Cases(value, condition):
             return f"[{text(condition)}] {text(value)}"
+        case Choice(cases):
+            return "{" + "; ".join(f"{text(value)} if {text(condition)}" for value, condition in cases) + "}"
         case Grid(rows):
             return "[" + "; ".join(", ".join(text(e) for e in row) for row in rows) + "]"
     raise TypeError(f"no text for {type(node).__name__}")

@@ -7,6 +7,7 @@ from rnnderive.printing.math import (
     Big,
     Call,
     Cases,
+    Choice,
     Fenced,
     Frac,
     Grid,
@@ -73,6 +74,8 @@ def typst(node: Math) -> str:
             return f"{'macron' if mark == 'bar' else mark}({typst(base)})"
         case Cases(value, condition):
             return f"lr([{typst(condition)}]) thin {typst(value)}"
+        case Choice(cases):
+            return "cases(" + ", ".join(f"{typst(value)} & {typst(condition)}" for value, condition in cases) + ")"
         case Grid(rows):
             lines = "; ".join(", ".join(typst(e) for e in row) for row in rows)
             return f'mat(delim: "[", {lines})'
