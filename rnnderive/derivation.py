@@ -17,8 +17,8 @@ from rnnderive.language import terms as tm
 from rnnderive.language.algebra import Floats, numpy_function
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.meaning import Run
-from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.recurrence import Equation, Recurrence
+from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.terms import Term, t
 from rnnderive.programs import Program, prepare
 
@@ -75,7 +75,9 @@ def derive(
         raise InputError(f"{loss} is not a timeless scalar of this recurrence; expected its loss")
     net = Recurrence(net.equations, loss, net.declared)
     allowed = [*net.parameters, *net.initial_states, *net.inputs]
-    names = (wrt,) if isinstance(wrt, str) else tuple(wrt) if wrt is not None else (*net.parameters, *net.initial_states)
+    names = (
+        (wrt,) if isinstance(wrt, str) else tuple(wrt) if wrt is not None else (*net.parameters, *net.initial_states)
+    )
     for name in names:
         if name not in allowed:
             raise InputError(f"cannot differentiate in {name!r}; there are {', '.join(allowed)}")
@@ -266,7 +268,9 @@ class Derivation:
         name = self.net.fresh("J")
         left = tm.At(name, t, *j.shape)
         net = self.net.with_equations(Equation(left, j))
-        return Program(net, self.net, {"J": name}, function="jacobians", note=f"The Jacobians of {v} in {u} along a run.")
+        return Program(
+            net, self.net, {"J": name}, function="jacobians", note=f"The Jacobians of {v} in {u} along a run."
+        )
 
     def contributions(self, wrt: str) -> Program:
         """What each step adds to the gradient of a parameter: ``(params, inputs) -> (T, …, shape)``."""
@@ -274,10 +278,15 @@ class Derivation:
             raise InputError(f"{wrt!r} is not a parameter; there are {', '.join(self.net.parameters)}")
         whole = derive(self.net, (wrt,), truncate=self.truncate).pulled
         gradient = whole.net[whole.gradients[wrt]]
-        body = tm.plus(*(p for p in map(_per_step, _parts(gradient.right)) if p is not None), tm.Zeros(*gradient.right.shape))
+        body = tm.plus(
+            *(p for p in map(_per_step, _parts(gradient.right)) if p is not None),
+            tm.Zeros(*gradient.right.shape),
+        )
         name = whole.net.fresh("step")
         net = whole.net.with_equations(Equation(tm.At(name, t, *body.shape), body))
-        return Program(net, self.net, {wrt: name}, function="contributions", note=f"The gradient of {wrt}, step by step.")
+        return Program(
+            net, self.net, {wrt: name}, function="contributions", note=f"The gradient of {wrt}, step by step."
+        )
 
     def explicit(self, wrt: str, T: int, *, form: str = "sum") -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
         """The sum of products lambdified as it stands, through :func:`sympy.lambdify`.
@@ -337,7 +346,11 @@ def reference_run(net: Recurrence, arrays: Any, dtype: Any = None) -> Run:
             values[name] = [a[:, None] if column else a for a in array]
         else:
             values[name] = array[:, None] if column else array
-    sizes = {**{s: n for s, n in arrays.sizes.items() if isinstance(s, sp.Basic)}, tm.T: arrays.T, tm.BATCH: 1}
+    sizes = {
+        **{s: n for s, n in arrays.sizes.items() if isinstance(s, sp.Basic)},
+        tm.T: arrays.T,
+        tm.BATCH: 1,
+    }
     return Run(net, Floats(sizes, dtype or arrays.dtype), values, arrays.T)
 
 
@@ -345,9 +358,7 @@ def reference_run(net: Recurrence, arrays: Any, dtype: Any = None) -> Run:
 def _lambdified(expression: Term) -> tuple[Callable[..., Any], tuple[Term, ...], tuple[Any, ...]]:
     """A NumPy function of the expression's leaves and sizes, made by SymPy; the leaves and sizes."""
     leaves = tuple(dict.fromkeys(n for n in tm.members(expression) if isinstance(n, tm.At | tm.Parameter)))
-    sizes = tuple(
-        sorted({s for leaf in leaves for size in leaf.shape for s in sp.sympify(size).free_symbols}, key=str)
-    )
+    sizes = tuple(sorted({s for leaf in leaves for size in leaf.shape for s in sp.sympify(size).free_symbols}, key=str))
     names = [sp.Symbol(leaf.code()) for leaf in leaves]
     functions = {f"elementwise_{name}": numpy_function(name) for name in FUNCTIONS}
     space = {**functions, **_operators(), "np": np}

@@ -66,7 +66,9 @@ class _Pullback:
         self.active = dependents(net, wrt) & (_ancestors(net) | set(wrt))
         self.extra: list[Equation] = []
         self.taken: set[str] = set()
-        self.names = {n: self.fresh(_adjoint_name(net, n)) for n in [*net.leaves, *net.initial_states] if n in self.active}
+        self.names = {
+            n: self.fresh(_adjoint_name(net, n)) for n in [*net.leaves, *net.initial_states] if n in self.active
+        }
         self.received: dict[str, list[Term]] = {n: [] for n in self.names}
 
     def fresh(self, name: str) -> str:
@@ -137,7 +139,7 @@ class _Pullback:
             number += 1
         name = self.fresh(name)
         left = tm.At(name, t, *g.shape) if place.timed else tm.Parameter(name, *g.shape)
-        self.extra.append(Equation(left, g))  # type: ignore[arg-type]
+        self.extra.append(Equation(left, g))
         return left
 
     def give(self, name: str, g: Term, place: _Place) -> None:
@@ -224,14 +226,18 @@ def adjoint(net: Recurrence, wrt: Iterable[str]) -> Adjoint:
         if name == net.loss:
             continue
         left = pull.cotangent(name)
-        equations.append(Equation(left, tm.plus(tm.Zeros(*left.shape), *received)))  # type: ignore[arg-type]
+        equations.append(Equation(left, tm.plus(tm.Zeros(*left.shape), *received)))
     gradients = {n: pull.names[n] for n in wrt if n in pull.names}
     for n in wrt:
         if n not in gradients:  # the loss does not depend on it
             leaf = net.leaf(n)
             gradients[n] = pull.fresh(_adjoint_name(net, n))
             zero = tm.Zeros(*leaf.shape)
-            left = tm.At(gradients[n], t, *leaf.shape) if isinstance(leaf, tm.At) else tm.Parameter(gradients[n], *leaf.shape)
+            left = (
+                tm.At(gradients[n], t, *leaf.shape)
+                if isinstance(leaf, tm.At)
+                else tm.Parameter(gradients[n], *leaf.shape)
+            )
             equations.append(Equation(left, zero))
     ordered = _readable([*equations, *pull.extra], net, gradients)
     whole = Recurrence((*net.equations, *ordered), net.loss, net.declared)
@@ -265,7 +271,7 @@ def truncated(whole: Adjoint, steps: int) -> Adjoint:
         if e.timed:
             for j, kept in enumerate(layers):
                 left = tm.At(layer[e.name, j], t, *e.left.shape)
-                equations.append(Equation(left, tm.plus(tm.Zeros(*left.shape), *kept)))  # type: ignore[arg-type]
+                equations.append(Equation(left, tm.plus(tm.Zeros(*left.shape), *kept)))
             if e.name in wanted:
                 total = tm.plus(*(tm.At(layer[e.name, j], t, *e.left.shape) for j in range(steps)))
                 equations.append(Equation(e.left, total))

@@ -116,10 +116,7 @@ class Graph:
             return out
         for k, argument in enumerate(term.terms):
             for leaf, j in self.walk(argument, group).items():
-                if isinstance(term, tm.TimeSum):
-                    share = {leaf: j}
-                else:
-                    share = {leaf: rule(term, k, y).columns(j)}
+                share = {leaf: j} if isinstance(term, tm.TimeSum) else {leaf: rule(term, k, y).columns(j)}
                 accumulate(out, share)
         return {leaf: j for leaf, j in out.items() if not j.is_null}
 
@@ -179,20 +176,18 @@ class Graph:
 
     def edges(self, node: Node | None) -> tuple[Term | None, list[tuple[Node, Term]]]:
         """The immediate factor of a node (None: of what is differentiated), and its other factors."""
-        if node is None:
-            rows = [(self.of, self._start())]
-            step = None
-        else:
-            rows = [(None, self.local(n)) for n in node.group.names]
-            step = node.step
+        rows = [self._start()] if node is None else [self.local(n) for n in node.group.names]
+        step = None if node is None else node.step
         over = self.of if node is None else self.label(node)
-        split = [self.split(j, step) for _, j in rows]
+        split = [self.split(j, step) for j in rows]
         sizes = [self.net.shape(n)[0] for n in node.group.names] if node else [self.of.shape[0]]
         width = self.wrt.shape[0] * self.wrt.shape[1]
         immediate = None
         if any(i is not None for i, _ in split):
             column = [[i if i is not None else tm.Zeros(n, width)] for (i, _), n in zip(split, sizes, strict=True)]
-            kind = "partial+" if isinstance(self.wrt, tm.Parameter) and self.wrt.name in self.net.parameters else "partial"
+            kind = (
+                "partial+" if isinstance(self.wrt, tm.Parameter) and self.wrt.name in self.net.parameters else "partial"
+            )
             immediate = Factor(kind, over, self.wrt, tm.blocks(column))
         nexts: dict[Node, None] = {}
         for _, found in split:
@@ -228,7 +223,9 @@ class Graph:
         here = [tm.At(n, step, *leaf.shape) for n, leaf in zip(names, leaves, strict=True)]
         return here[0] if len(here) == 1 else State(node.group.label, step, *here)
 
-    def table(self) -> tuple[list[Node | None], dict[Node | None, tuple[Term | None, list[tuple[Node, Term]]]]]:
+    def table(
+        self,
+    ) -> tuple[list[Node | None], dict[Node | None, tuple[Term | None, list[tuple[Node, Term]]]]]:
         """Every node that a path from the loss passes, what reads before what is read."""
         found: dict[Node | None, tuple[Term | None, list[tuple[Node, Term]]]] = {}
         work: list[Node | None] = [None]
@@ -254,7 +251,9 @@ class Graph:
         return order[::-1], found
 
     @cached_property
-    def useful(self) -> tuple[list[Node | None], dict[Node | None, tuple[Term | None, list[tuple[Node, Term]]]]]:
+    def useful(
+        self,
+    ) -> tuple[list[Node | None], dict[Node | None, tuple[Term | None, list[tuple[Node, Term]]]]]:
         """The table without the nodes from which no path reaches the target."""
         order, found = self.table()
         good: set[Node | None] = set()
@@ -272,7 +271,7 @@ class Graph:
         paths: dict[Node | None, list[tuple[Term, ...]]] = {}
         for node in reversed(order):
             immediate, edges = table[node]
-            found = [(immediate,)] if immediate is not None else []
+            found: list[tuple[Term, ...]] = [(immediate,)] if immediate is not None else []
             for other, factor in edges:
                 found += [(factor, *rest) for rest in paths[other]]
             if len(found) > MAX_TERMS:
@@ -329,7 +328,7 @@ class Graph:
             elif leaf.name in self.owner:
                 index = leaf.index if isinstance(leaf, tm.At) else None
                 out.setdefault((self.owner[leaf.name], index), {})[leaf.name] = j
-        result = []
+        result: list[tuple[Group | None, Any, Term]] = []
         for (group, index), found in out.items():
             if group is None:
                 result.append((None, index, next(iter(found.values()))))
@@ -368,7 +367,10 @@ class Graph:
             tails.append(self._immediate(group, immediate, here))
         for (other, offset), matrix in others.items():
             head = Factor(
-                "partial", self.label(Node(group, here)), self.label(Node(other, here + offset)), tm.at_time(matrix, here)
+                "partial",
+                self.label(Node(group, here)),
+                self.label(Node(other, here + offset)),
+                tm.at_time(matrix, here),
             )
             tails += [_before(head, tail) for tail in self._symbolic_from(other, here + offset, depth + 1)]
         if not loops:
@@ -487,7 +489,12 @@ def _groups(net: Recurrence, wrt: Term) -> list[Group]:
                 groups.append(Group(_state_order(net, names), label, stage.direction))
         if stage.direction == "all":
             n = stage.names[0]
-            if isinstance(wrt, tm.Parameter) and n not in feeding and n != net.loss and wrt.name in {r.name for r in net.reads(n)}:
+            if (
+                isinstance(wrt, tm.Parameter)
+                and n not in feeding
+                and n != net.loss
+                and wrt.name in {r.name for r in net.reads(n)}
+            ):
                 groups.append(Group((n,), n))
     return groups
 

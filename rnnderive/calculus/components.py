@@ -28,7 +28,7 @@ class Entry(sp.Expr):
     """An entry of a term that has no shorter component form, such as a softmax."""
 
     def __new__(cls, term: Term, *indices: Any) -> Entry:
-        return sp.Expr.__new__(cls, term, *indices)  # type: ignore[no-any-return]
+        return sp.Expr.__new__(cls, term, *indices)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,11 @@ def _math(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
         return _indexed(expr, net, notation)
     if isinstance(expr, Entry):
         index = pr.Row(tuple(tm.index_math(k) for k in expr.args[1:]))
-        return pr.Script(pr.Fenced(expr.args[0].math(notation), "["), index) if expr.args[1:] else expr.args[0].math(notation)
+        return (
+            pr.Script(pr.Fenced(expr.args[0].math(notation), "["), index)
+            if expr.args[1:]
+            else expr.args[0].math(notation)
+        )
     if isinstance(expr, sp.Sum):
         body = pr.at_level(go(expr.function), pr.PRODUCT)
         for index, first, last in reversed(expr.limits):
@@ -213,7 +217,9 @@ def _product_math(expr: Any, go: Any) -> pr.Math:
     # Single entries first, brackets next, sums last: δ_i x_j (1 − h_i²) Σ_k …
     rank = {sp.Sum: 3, sp.Piecewise: 4}
     factors = sorted(expr.as_ordered_factors(), key=lambda f: rank.get(type(f), 2 if f.is_Add else 0))
-    return pr.Row(tuple(pr.at_level(go(f), pr.PRODUCT if k == len(factors) - 1 else pr.SCRIPT) for k, f in enumerate(factors)))
+    return pr.Row(
+        tuple(pr.at_level(go(f), pr.PRODUCT if k == len(factors) - 1 else pr.SCRIPT) for k, f in enumerate(factors))
+    )
 
 
 def _indexed(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:

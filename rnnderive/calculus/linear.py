@@ -16,8 +16,21 @@ from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
 __all__ = [
-    "Compose", "Cut", "Diagonal", "Embed", "Flip", "Gather", "Identity", "Left", "Linear",
-    "Mask", "Rank", "Right", "Spread", "OverBatch", "Sum",
+    "Compose",
+    "Cut",
+    "Diagonal",
+    "Embed",
+    "Flip",
+    "Gather",
+    "Identity",
+    "Left",
+    "Linear",
+    "Mask",
+    "OverBatch",
+    "Rank",
+    "Right",
+    "Spread",
+    "Sum",
 ]  # fmt: skip
 
 

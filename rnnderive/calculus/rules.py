@@ -13,7 +13,21 @@ from collections.abc import Callable
 import sympy as sp
 
 from rnnderive.calculus.linear import (
-    Compose, Cut, Diagonal, Embed, Flip, Gather, Identity, Left, Linear, Mask, OverBatch, Rank, Right, Spread, Sum,
+    Compose,
+    Cut,
+    Diagonal,
+    Embed,
+    Flip,
+    Gather,
+    Identity,
+    Left,
+    Linear,
+    Mask,
+    OverBatch,
+    Rank,
+    Right,
+    Spread,
+    Sum,
 )  # fmt: skip
 from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
@@ -28,7 +42,7 @@ Rule = Callable[[Term, Term, int], Linear]
 def _slope(e: Term, y: Term, k: int) -> Linear:
     """f(x): multiply by f′."""
     x = e.terms[0]
-    return Diagonal(FUNCTIONS[e.name].slope(x, y))  # type: ignore[attr-defined]
+    return Diagonal(FUNCTIONS[e.name].slope(x, y))
 
 
 def _plus(e: Term, y: Term, k: int) -> Linear:
@@ -129,7 +143,7 @@ RULES: dict[type[Term], Rule] = {
     tm.Transpose: lambda e, y, k: Flip(e.args[0].shape),
     tm.Stack: _stack,
     tm.Block: lambda e, y, k: Cut(tuple(e.args[1:]), e.args[0].shape),
-    tm.Where: lambda e, y, k: Mask(e.relation),  # type: ignore[attr-defined]
+    tm.Where: lambda e, y, k: Mask(e.relation),
     tm.SumEntries: lambda e, y, k: Gather(e.args[0].shape),
     tm.BatchSum: lambda e, y, k: OverBatch(),
     tm.Softmax: _softmax,

@@ -75,7 +75,9 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
     name = "chain rule: " + _words(graph.of) + " depends on " + _words(graph.wrt)
     through = [_words(graph.label(o)) for o, _ in table[None][1]]
     yield name + (f" through {', '.join(through)}" if through else " directly"), left, tm.plus(*current)
-    for node in order[1:]:
+    for node in order:
+        if node is None:
+            continue
         label, total = graph.label(node), graph.total(node)
         parts = expanded(node)
         yield f"total derivative of {_words(label)}: " + _reason(graph, table[node]), total, tm.plus(*parts)
@@ -173,9 +175,9 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
         graph.total(node(one)).math(notation),
     ))  # fmt: skip
     formula = pr.Infix(
-        ("", "+", "+", "+"), (shown[0].math(notation), shown[1].math(notation), pr.Symbol("dots"), tail), pr.SUM
+        ("", "+", "+", "+"),
+        (shown[0].math(notation), shown[1].math(notation), pr.Symbol("dots"), tail),
+        pr.SUM,
     )
     lines.append(("the same again for every earlier step", left, graph.symbolic(), formula))
     return lines
-
-

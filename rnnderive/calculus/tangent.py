@@ -68,7 +68,7 @@ def tangent(net: Recurrence, wrt: Iterable[str]) -> tuple[Recurrence, dict[str, 
     names = tangent_names(net, wrt)
 
     def leaf(node: Term) -> Term | None:
-        name = names.get(node.name)  # type: ignore[attr-defined]
+        name = names.get(node.name)
         if name is None:
             return None
         return tm.At(name, node.index, *node.shape) if isinstance(node, tm.At) else tm.Parameter(name, *node.shape)

@@ -107,7 +107,7 @@ def loss(
         raise InputError(f"unknown loss {kind!r}; known: {', '.join(LOSSES)}")
     if at not in ("last", "every"):
         raise InputError(f"found at={at!r}, expected 'last' or 'every'")
-    compared = [n for e in cell.equations for n in tm.members(e.right) if isinstance(n, tm._Loss)]
+    compared = [n for e in cell.equations for n in tm.members(e.right) if isinstance(n, tm.Loss)]
     dropped = _with_readers(
         cell, [cell.loss or "", *(e.name for e in cell.equations if _has_loss(cell, e.name))]
     )
@@ -139,7 +139,7 @@ def loss(
 
 
 def _has_loss(cell: Recurrence, name: str) -> bool:
-    return any(isinstance(n, tm._Loss) for n in tm.members(cell[name].right))
+    return any(isinstance(n, tm.Loss) for n in tm.members(cell[name].right))
 
 
 def _with_readers(cell: Recurrence, names: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ class Floats(Algebra):
         return numpy_function(name)(array)
 
 
-@lru_cache(maxsize=None)
+@cache
 def numpy_function(name: str) -> Any:
     """The table's NumPy source of a function, as a callable."""
     space: dict[str, Any] = {"np": np}
@@ -167,7 +167,7 @@ class Symbols(Algebra):
         return x if name == "identity" else opaque(name)(x)
 
 
-@lru_cache(maxsize=None)
+@cache
 def opaque(name: str) -> Any:
     """A SymPy function that knows only its derivative, in terms of its argument and output."""
 

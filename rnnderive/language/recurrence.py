@@ -130,7 +130,7 @@ class Recurrence:
                     f"expected a fixed step ({node.data[0]}[T]) or a sum over time, sum(…, t)",
                     node,
                 )
-        net = cls(tuple(equations), name, frozenset(raw.inputs))
+        net = cls(tuple(equations), name, frozenset(n.data for n in raw.inputs))
         if name is not None:
             net._check_loss()
         _ = net.schedule
@@ -196,12 +196,13 @@ class Recurrence:
             node.args[1].name
             for e in self.equations
             for node in tm.members(e.right)
-            if isinstance(node, tm._Loss) and isinstance(node.args[1], tm.Parameter)
+            if isinstance(node, tm.Loss) and isinstance(node.args[1], tm.Parameter)
         }
         return tuple(
             n
             for n, leaf in self.leaves.items()
-            if n not in self and (isinstance(leaf, tm.At) or n in targets or n in self.declared)
+            if n not in self
+            and (isinstance(leaf, tm.At) or n in targets or n in self.declared)
             and n not in self._initial
         )
 
@@ -242,7 +243,7 @@ class Recurrence:
         """The name as a term: ``h[t]`` for a sequence, ``W`` or ``h0`` otherwise."""
         shape = self.shape(name)
         timed = isinstance(self.leaves.get(name), tm.At)
-        return tm.At(name, tm.t, *shape) if timed else tm.Parameter(name, *shape)  # type: ignore[return-value]
+        return tm.At(name, tm.t, *shape) if timed else tm.Parameter(name, *shape)
 
     @cached_property
     def sizes(self) -> tuple[sp.Symbol, ...]:
@@ -350,13 +351,37 @@ def _check_definitions(raw: Text) -> None:
                 timed.setdefault(node.data[0], node)
             elif node.op == "name":
                 bare.setdefault(node.data, node)
-    for name in timed.keys() & bare.keys():
+    for node in raw.inputs:
+        if node.data in seen:
+            raise raw.error(
+                LanguageError,
+                f"{node.data} is declared as an input, but line {seen[node.data].line} defines it; drop one of the two",
+                node,
+            )
+    for name, node in timed.items():
+        state = name[:-1]
+        if name.endswith("0") and state in timed and any(_is_lagged(raw, state)):
+            raise raw.error(
+                LanguageError,
+                f"{name} has a time index, but it is also the initial state of {state}, read outside 1..T; "
+                f"expected another name, such as {state}_0",
+                node,
+            )
+    for name in sorted(timed.keys() & bare.keys()):
         raise raw.error(
             LanguageError,
             f"{name} stands here without a time index and in line {timed[name].line} with one; "
             f"expected {name}[t], {name}[T] or another name",
             bare[name],
         )
+
+
+def _is_lagged(raw: Text, name: str) -> Iterable[bool]:
+    """Whether each read of a sequence reaches another time."""
+    for line in raw.lines:
+        for node in line.right.walk():
+            if node.op == "at" and node.data[0] == name:
+                yield node.data[1].has(tm.t) and node.data[1] != tm.t
 
 
 def _loss_name(raw: Text, loss: str | None) -> str | None:

@@ -105,17 +105,13 @@ def schedule(equations: tuple[Equation, ...]) -> tuple[Stage, ...]:
     """
     by_name = {e.name: e for e in equations}
     order = {name: k for k, name in enumerate(by_name)}
-    read = {
-        e.name: [r for r in reads(e.right, e.timed) if r.name in by_name] for e in equations
-    }
+    read = {e.name: [r for r in reads(e.right, e.timed) if r.name in by_name] for e in equations}
     # The initial state of a sequence may itself be computed.
     initial = {
         e.name: [f"{r.name}0" for r in reads(e.right, True) if r.lag not in (None, 0) and f"{r.name}0" in by_name]
         for e in equations
     }
-    graph = {
-        n: sorted({r.name for r in read[n]} | set(initial[n]), key=order.__getitem__) for n in by_name
-    }
+    graph = {n: sorted({r.name for r in read[n]} | set(initial[n]), key=order.__getitem__) for n in by_name}
     stages = []
     for part in components(graph):
         names = tuple(sorted(part, key=order.__getitem__))
@@ -131,7 +127,8 @@ def _loop(names: tuple[str, ...], by_name: Mapping[str, Equation], read: Mapping
     for n in names:
         whole = [r for r in inside[n] if r.whole]
         if whole or not by_name[n].timed:
-            loop = " → ".join([*_cycle(names, inside), ""]).strip(" →")
+            first = whole[0].name if whole else inside[n][0].name
+            loop = " → ".join(_cycle(n, first, inside))
             raise by_name[n].error(
                 ScheduleError,
                 f"{n} needs itself: the cycle {loop} passes through a fixed step, a sum over t or a timeless equation, "
@@ -139,18 +136,20 @@ def _loop(names: tuple[str, ...], by_name: Mapping[str, Equation], read: Mapping
             )
     lags = {r.lag for n in names for r in inside[n]}
     if any(k > 0 for k in lags if k) and any(k < 0 for k in lags if k):
-        ahead = next(n for n in names if any((r.lag or 0) < 0 for r in inside[n]))
+        ahead, first = next((n, r.name) for n in names for r in inside[n] if (r.lag or 0) < 0)
         raise by_name[ahead].error(
             ScheduleError,
-            f"the cycle {' → '.join(_cycle(names, inside))} runs both ways in time: it reads at t-k and at t+k. "
+            f"the cycle {' → '.join(_cycle(ahead, first, inside))} runs both ways in time: it reads at t-k and at t+k. "
             "Split it into one recurrence for each direction",
         )
     now = {n: sorted({r.name for r in inside[n] if r.lag == 0}) for n in names}
     ordered: list[str] = []
     for part in components(now):
         if len(part) > 1 or part[0] in now[part[0]]:
-            cycle = " → ".join([*part, part[0]])
-            raise by_name[part[0]].error(
+            start = min(part, key=names.index)
+            present = {n: [r for r in inside[n] if r.lag == 0 and r.name in part] for n in part}
+            cycle = " → ".join(_cycle(start, present[start][0].name, present))
+            raise by_name[start].error(
                 ScheduleError,
                 f"algebraic loop: {cycle} at the same time t. One of them must be read at another time, as in h[t-1]",
             )
@@ -158,12 +157,18 @@ def _loop(names: tuple[str, ...], by_name: Mapping[str, Equation], read: Mapping
     return Stage(tuple(ordered), "backward" if any(k < 0 for k in lags if k) else "forward")
 
 
-def _cycle(names: tuple[str, ...], inside: Mapping[str, list[Read]]) -> list[str]:
-    """A path through the component that returns to its start."""
-    path = [names[0]]
-    while True:
-        nxt = sorted(r.name for r in inside[path[-1]])
-        fresh = [n for n in nxt if n not in path]
-        if not fresh:
-            return [*path, next((n for n in nxt if n in path), path[0])]
-        path.append(fresh[0])
+def _cycle(start: str, first: str, inside: Mapping[str, list[Read]]) -> list[str]:
+    """The shortest way from `start` over `first` back to `start`; each name reads the next."""
+    before = {first: start}
+    work = [first]
+    for node in work:
+        if node == start:
+            break
+        for name in sorted({r.name for r in inside[node]}):
+            if name not in before:
+                before[name] = node
+                work.append(name)
+    path = [start]
+    while path[-1] != first:
+        path.append(before[path[-1]])
+    return [start, *reversed(path)]

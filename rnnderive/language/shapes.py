@@ -12,11 +12,14 @@ from typing import Any
 
 import sympy as sp
 
-from rnnderive.errors import ShapeError
+from rnnderive.errors import LanguageError, ShapeError
 from rnnderive.language import terms as tm
 from rnnderive.language.syntax import CONSTANTS, LOSSES, UNARY, Line, Raw, Text
 
 __all__ = ["Shapes"]
+
+MAX_BITS = 100_000
+MAX_EXPONENT = 4096
 
 
 class _Sizes:
@@ -37,7 +40,7 @@ class _Sizes:
             known = {s: self.bound[s] for s in size.free_symbols if s in self.bound}
             if not known:
                 return size
-            size = sp.expand(size.subs(known))
+            size = sp.expand(size.xreplace(known))
 
     def equate(self, a: Any, b: Any, last: bool = False) -> bool:
         """Make two sizes equal; False if they cannot be."""
@@ -101,6 +104,8 @@ class Shapes:
         for line in lines:
             for node in (*line.left.walk(), *line.right.walk()):
                 self._meet(node)
+        for name in self.lagged:
+            self._initial_state(name)
         for line in lines:
             self._left(line.left)
             self._visit(line.right)
@@ -114,6 +119,12 @@ class Shapes:
                 self.sizes.equate(self.columns[name], 1)
         self._settle()
         self.naming = self._canonical(lines)
+
+    def _initial_state(self, name: str) -> None:
+        """What a sequence is outside 1..T has its shape."""
+        state = f"{name}0"
+        if state in self.rows and state not in self.timed:
+            self.rows[state], self.columns[state] = self.rows[name], self.columns[name]
 
     def _scalar_loss(self, loss: str) -> None:
         """Make the loss a scalar where that fixes no sequence's size."""
@@ -145,7 +156,7 @@ class Shapes:
 
     def final(self, size: Any) -> Any:
         """A size with unknowns replaced by their names."""
-        return sp.expand(self.sizes.value(size).subs(self.naming))
+        return sp.expand(self.sizes.value(size).xreplace(self.naming))
 
     def _canonical(self, lines: list[Line]) -> dict[Any, Any]:
         """Name each unknown after the first name that has it: states, then inputs, then the rest."""
@@ -168,11 +179,11 @@ class Shapes:
     # -------------------------------------------------------- constraints
 
     def _error(self, message: str, at: Raw) -> ShapeError:
-        return self.text.error(ShapeError, message, at)  # type: ignore[return-value]
+        return self.text.error(ShapeError, message, at)
 
     def shown(self, node: Raw) -> str:
         """A node's words and shape, with where the shape of a name first came up."""
-        naming = {}
+        naming: dict[Any, Any] = {}
         for prefix, table in (("n", self.rows), ("m", self.columns)):
             for name in [*self.lagged, *self.order]:
                 size = self.sizes.value(table[name])
@@ -294,7 +305,7 @@ class Shapes:
             high = size if stop is None else self._size(stop, node)
             out.append((low, high))
         node.data = out
-        return tuple(sp.expand(high - low) for low, high in out)  # type: ignore[return-value]
+        return tuple(sp.expand(high - low) for low, high in out)
 
     # -------------------------------------------------------- broadcasting
 
@@ -331,7 +342,12 @@ class Shapes:
         parts = list(parts)
         for part in parts:
             good = self.sizes.equate(node.rows, part.rows) and self.sizes.equate(node.columns, part.columns)
-            self._require(good, node, "elementwise parts of different shape", *(node.parts if len(parts) > 1 else [node, part]))
+            self._require(
+                good,
+                node,
+                "elementwise parts of different shape",
+                *(node.parts if len(parts) > 1 else [node, part]),
+            )
 
     # -------------------------------------------------------- building terms
 
@@ -358,10 +374,12 @@ class Shapes:
             case "*":
                 return tm.times(*parts)
             case "/":
+                self._check_power(node, parts[1], -1)
                 return parts[0] / parts[1]
             case "@":
                 return tm.product(*parts)
             case "**":
+                self._check_power(node, parts[0], node.data)
                 return tm.power(parts[0], node.data)
             case "neg":
                 return -parts[0]
@@ -371,6 +389,14 @@ class Shapes:
                 return tm.stack(*parts)
             case "block":
                 (r0, r1), (c0, c1) = node.data
+                for low, high, size in ((r0, r1, node.parts[0].rows), (c0, c1, node.parts[0].columns)):
+                    gaps = [final(low) + 1, final(high - low), final(size - high) + 1]
+                    if any(g.is_Integer and g < 1 for g in gaps):
+                        raise self._error(
+                            f"found the block {final(low)}:{final(high)} of a size of {final(size)}, "
+                            "expected 0 ≤ start < end ≤ size",
+                            node,
+                        )
                 return tm.block(parts[0], final(r0), final(r1), final(c0), final(c1))
             case "apply":
                 return tm.Apply(node.data, parts[0])
@@ -392,3 +418,14 @@ class Shapes:
                 sizes.append(sp.S.One)
             return CONSTANTS[node.op](*sizes)
         return (UNARY.get(node.op) or LOSSES[node.op])(*parts)
+
+    def _check_power(self, node: Raw, base: tm.Term, exponent: int) -> None:
+        """Refuse a division by zero, and powers of powers that grow without bound."""
+        if isinstance(base, tm.Number) and base.number == 0 and exponent < 0:
+            raise self.text.error(LanguageError, "found a division by zero", node)
+        if isinstance(base, tm.Number):
+            size, limit = max(int(base.number.p).bit_length(), int(base.number.q).bit_length()), MAX_BITS
+        else:
+            size, limit = (abs(base.args[1]) if isinstance(base, tm.Power) else 1), MAX_EXPONENT
+        if size * abs(exponent) > limit:
+            raise self.text.error(LanguageError, f"the power {self.text.excerpt(node)} is too large", node)

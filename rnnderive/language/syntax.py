@@ -22,6 +22,7 @@ __all__ = ["RESERVED", "Line", "Raw", "read", "write", "write_size"]
 
 MAX_TEXT = 200_000
 MAX_DEPTH = 200
+MAX_NUMBER = 1e300
 
 UNARY = {
     "softmax": tm.Softmax,
@@ -79,14 +80,14 @@ class Text:
 
     source: str
     lines: list[Line]
-    inputs: list[str]
+    inputs: list[Raw]
     returned: str | None
 
     def error(self, kind: type[LanguageError], message: str, at: Raw | None) -> LanguageError:
         """An error that points at a node."""
         if at is None:
             return kind(message)
-        rows = self.source.splitlines()
+        rows = self.source.split("\n")
         shown = rows[at.line - 1] if 0 < at.line <= len(rows) else None
         return kind(message, at.line, at.column, shown)
 
@@ -106,31 +107,51 @@ def read(source: str) -> Text:
     """
     if not isinstance(source, str):
         raise LanguageError(f"expected a text of equations, found {type(source).__name__}")
-    source = _dedent(source)
+    source = _plain(source)
     if not source.strip():
         raise LanguageError('the text is empty; expected equations such as "h[t] = tanh(W @ x[t] + U @ h[t-1] + b)"')
     if len(source) > MAX_TEXT:
         raise LanguageError(f"the text has {len(source)} characters; at most {MAX_TEXT} are read")
     _check_nesting(source)
+    dedented, margins = _dedent(source)
     try:
-        module = ast.parse(source)
+        module = ast.parse(dedented)
     except SyntaxError as error:
-        raise _syntax_error(source, error) from None
+        raise _syntax_error(source, margins, error) from None
     except (RecursionError, MemoryError, ValueError) as error:
         raise LanguageError(f"the text cannot be read ({type(error).__name__}); is it nested too deeply?") from None
-    return _Reader(source).text(module)
+    return _Reader(source, dedented, margins).text(module)
 
 
-def _dedent(source: str) -> str:
-    import textwrap
+def _plain(source: str) -> str:
+    """The text with one kind of line end and of space, each character in its place."""
+    return re.sub(r"[\t\f\v]", " ", source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"))
 
-    return textwrap.dedent(source.replace("\t", "    ").strip("\n") + "\n")
+
+def _dedent(source: str) -> tuple[str, list[int]]:
+    """The text without the margin that its lines share, and how wide that was in each line.
+
+    The first line has no margin where the text follows its quotation marks at once.
+    """
+    rows = source.split("\n")
+
+    def margin(of: list[str]) -> int:
+        return min(
+            (len(r) - len(r.lstrip(" ")) for r in of if r.strip() and not r.lstrip().startswith("#")),
+            default=0,
+        )
+
+    first = len(rows[0]) - len(rows[0].lstrip(" "))
+    rest = margin(rows[1:])
+    margins = [first if first < rest else min(first, rest) if rest else margin(rows[:1])]
+    margins += [min(rest, len(r) - len(r.lstrip(" "))) for r in rows[1:]]
+    return "\n".join(r[m:] for r, m in zip(rows, margins, strict=True)) + "\n", margins
 
 
 def _check_nesting(source: str) -> None:
     """Refuse brackets nested too deeply before Python's parser meets them."""
     depth = 0
-    for number, row in enumerate(source.splitlines(), 1):
+    for number, row in enumerate(source.split("\n"), 1):
         for column, sign in enumerate(row.split("#")[0], 1):
             depth += (sign in "([{") - (sign in ")]}")
             if depth > MAX_DEPTH:
@@ -140,45 +161,58 @@ def _check_nesting(source: str) -> None:
                 )  # fmt: skip
 
 
-def _syntax_error(source: str, error: SyntaxError) -> LanguageError:
-    line, column = error.lineno or 1, error.offset or 1
-    rows = source.splitlines()
+def _syntax_error(source: str, margins: list[int], error: SyntaxError) -> LanguageError:
+    rows = source.split("\n")
+    line = error.lineno or 1
+    column = max(error.offset or 1, 1) + (margins[line - 1] if line <= len(margins) else 0)
     shown = rows[line - 1] if 0 < line <= len(rows) else None
     found = f"found {shown.strip()[:60]!r}" if shown else "found the end of the text"
     reason = (error.msg or "invalid syntax").rstrip(".")
-    return LanguageError(f"{reason}; {found}, expected an equation such as h[t] = tanh(U @ h[t-1])", line, column, shown)
+    return LanguageError(
+        f"{reason}; {found}, expected an equation such as h[t] = tanh(U @ h[t-1])", line, column, shown
+    )
 
 
 class _Reader:
     """Walks Python's tree; every construct that is not listed is an error with its place."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.rows = source.splitlines()
+    def __init__(self, source: str, dedented: str, margins: list[int]) -> None:
+        self.source, self.dedented, self.margins = source, dedented, margins
+        self.rows = source.split("\n")
         self.depth = 0
 
+    def place(self, node: ast.AST) -> tuple[int, int]:
+        """Line and column, in characters of the text as it was given (Python counts bytes)."""
+        line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        if line > len(self.rows):
+            return line, offset + 1
+        margin = self.margins[line - 1]
+        before = self.rows[line - 1][margin:].encode()[:offset]
+        return line, margin + len(before.decode(errors="replace")) + 1
+
     def error(self, message: str, node: ast.AST) -> LanguageError:
-        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
+        line, column = self.place(node)
         return LanguageError(message, line, column, self.rows[line - 1] if line <= len(self.rows) else None)
 
     def words(self, node: ast.AST) -> str:
-        words = ast.get_source_segment(self.source, node) or type(node).__name__
+        words = ast.get_source_segment(self.dedented, node) or type(node).__name__
         words = re.sub(r"\s+", " ", words)
         return words if len(words) <= 60 else words[:57] + "…"
 
     def raw(self, node: ast.AST, op: str, *parts: Raw, data: Any = None) -> Raw:
-        return Raw(op, list(parts), data, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
+        return Raw(op, list(parts), data, *self.place(node))
 
     def text(self, module: ast.Module) -> Text:
         lines: list[Line] = []
-        inputs: list[str] = []
+        inputs: list[Raw] = []
         returned = None
         for statement in module.body:
             match statement:
                 case ast.Assign(targets=[target], value=value):
                     lines.append(Line(self.target(target), self.term(value)))
                 case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="input"), value=None):
-                    inputs.append(name)
+                    self.check_name(name, statement)
+                    inputs.append(self.raw(statement, "name", data=name))
                 case ast.Return(value=ast.Name(id=name)):
                     returned = name
                 case ast.Assign():
@@ -218,7 +252,8 @@ class _Reader:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.error(
-                f"the expression is nested more than {MAX_DEPTH} deep; name a part of it in an equation of its own", node
+                f"the expression is nested more than {MAX_DEPTH} deep; name a part of it in an equation of its own",
+                node,
             )
         try:
             return self._term(node)
@@ -235,14 +270,9 @@ class _Reader:
                 self.check_name(name, node)
                 return self.raw(node, "name", data=name)
             case ast.Constant(value=bool()):
-                raise self.error(f"found {node.value}, expected a number", node)
+                raise self.error(f"found {node.value!r}, expected a number", node)
             case ast.Constant(value=int() | float()):
-                words = ast.get_source_segment(self.source, node) or repr(node.value)
-                try:
-                    number = sp.Rational(words.replace("_", ""))
-                except (TypeError, ValueError):
-                    raise self.error(f"found {words!r}, expected a finite number", node) from None
-                return self.raw(node, "number", data=number)
+                return self.raw(node, "number", data=self.number(node))
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.MatMult() | ast.Div(), right=right):
                 op = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.MatMult: "@", ast.Div: "/"}[type(node.op)]
                 return self.raw(node, op, self.term(left), self.term(right))
@@ -266,6 +296,14 @@ class _Reader:
             f"found {self.words(node)!r}, expected names, numbers, + - * / @ ** .T, [u, v], name[t-1] or a function",
             node,
         )
+
+    def number(self, node: ast.Constant) -> sp.Rational:
+        """A number as it was written: 0.1 is 1/10."""
+        words = ast.get_source_segment(self.dedented, node) or repr(node.value)
+        magnitude = abs(node.value)
+        if magnitude > MAX_NUMBER or (magnitude < 1 / MAX_NUMBER and re.search("[1-9]", words.lower().split("e")[0])):
+            raise self.error(f"found {self.words(node)!r}, expected a number between 1e-300 and 1e300", node)
+        return sp.Rational(words.replace("_", "")) if magnitude else sp.S.Zero
 
     def subscript(self, node: ast.Subscript) -> Raw:
         if isinstance(node.slice, ast.Slice | ast.Tuple):
@@ -320,7 +358,7 @@ class _Reader:
         import difflib
 
         near = difflib.get_close_matches(name, sorted(RESERVED), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         known = ", ".join(sorted([*FUNCTIONS, *UNARY, *LOSSES, "sum", "mean"]))
         raise self.error(f"unknown function {name!r}{hint} Known: {known}", node)
 
@@ -356,13 +394,16 @@ class _Reader:
             case ast.Constant(value=int(value)) if not isinstance(value, bool):
                 if value < 1:
                     raise self.error(
-                        f"found the index {value}; steps are counted from 1 (an initial state is a name such as h0)", node
+                        f"found the index {value}; steps are counted from 1 (an initial state is a name such as h0)",
+                        node,
                     )
                 return sp.Integer(value)
             case ast.BinOp(left=ast.Name(id="t" | "T" as base), op=ast.Add() | ast.Sub() as op, right=right):
                 steps = self.lag(right)
                 return (tm.t if base == "t" else tm.T) + (steps if isinstance(op, ast.Add) else -steps)
-        raise self.error(f"found the index {self.words(node)!r}, expected t, t-1, t+1, T, T-1 or a step such as 1", node)
+        raise self.error(
+            f"found the index {self.words(node)!r}, expected t, t-1, t+1, T, T-1 or a step such as 1", node
+        )
 
     def lag(self, node: ast.expr) -> int:
         match node:
@@ -537,7 +578,10 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, int]]] = {
     tm.TimeSum: _write_sum,
     tm.Where: _write_where,
     tm.Kron: lambda e: (f"kron({write(e.args[0])}, {write(e.args[1])})", _ATOM),
-    tm.Unvec: lambda e: (f"unvec({write(e.args[0])}, {write_size(e.args[1])}, {write_size(e.args[2])})", _ATOM),
+    tm.Unvec: lambda e: (
+        f"unvec({write(e.args[0])}, {write_size(e.args[1])}, {write_size(e.args[2])})",
+        _ATOM,
+    ),
     tm.Zeros: _write_constant,
     tm.Ones: _write_constant,
     tm.Eye: _write_constant,

@@ -57,8 +57,8 @@ def text(node: Math) -> str:
         case Script(base, sub, sup):
             low = f"_{_script(sub)}" if sub else ""
             high = _power(sup) if sup else ""
-            body = text(base)
-            return (f"({body})" if isinstance(base, Script | Frac | Row | Infix) else body) + low + high
+            inner = text(base)
+            return (f"({inner})" if isinstance(base, Script | Frac | Row | Infix) else inner) + low + high
         case Frac(over, under):
             return f"{_factor(over)}/{_factor(under)}"
         case Fenced(body, fence):

@@ -62,9 +62,7 @@ def _array(net: Recurrence, name: str, value: Any) -> Any:
     except ValueError as error:
         raise InputError(f"{name} is not an array: {error}{_where(net, name)}") from None
     if array.dtype == object or array.dtype.kind not in "biufc":
-        raise InputError(
-            f"{name} has dtype {array.dtype}; expected numbers (float64 or float32){_where(net, name)}"
-        )
+        raise InputError(f"{name} has dtype {array.dtype}; expected numbers (float64 or float32){_where(net, name)}")
     if array.dtype.kind in "fc" and not np.isfinite(array).all():
         place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise InputError(f"{name}{list(place)} is {array[place]}; expected finite numbers{_where(net, name)}")
@@ -100,7 +98,7 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
     given = {}
     lead = () if batch is None else (batch,)
     for name, array in arrays.items():
-        expected, _, per_member = shapes.get(name, ((), (), True))
+        expected, _, _per_member = shapes.get(name, ((), (), True))
         size = tuple(int(sp.sympify(s).subs(sizes)) for s in net.shape(name))
         tail = size[:1] if net.shape(name)[1] == 1 else size
         if name in classes:
@@ -186,7 +184,9 @@ def _steps_and_batch(
         if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 1:
             raise InputError("no input has a time axis; give the number of steps as inputs['T'], an integer from 1")
         batched = [
-            n for n in (*net.inputs, *net.initial_states) if n in arrays and arrays[n].ndim == 2 and net.shape(n)[1] == 1
+            n
+            for n in (*net.inputs, *net.initial_states)
+            if n in arrays and arrays[n].ndim == 2 and net.shape(n)[1] == 1
         ]
         return int(steps), (arrays[batched[0]].shape[0] if batched else None)
     T: dict[int, str] = {}
@@ -198,7 +198,8 @@ def _steps_and_batch(
         inner = 1 if net.shape(n)[1] == 1 else 2
         if full not in (1 + inner, 2 + inner):
             raise InputError(
-                f"{n} has shape {array.shape}; expected (T, size) for one sequence or (T, B, size) for a batch{_where(net, n)}"
+                f"{n} has shape {array.shape}; expected (T, size) for one sequence or (T, B, size) for a batch"
+                f"{_where(net, n)}"
             )
         T.setdefault(array.shape[0], n)
         if full == 2 + inner:
@@ -248,7 +249,9 @@ def _axes(
                         f"{'no batch axis' if batch is None else f'a batch of {batch}'}{_where(net, name)}"
                     )
                 if name in shared:
-                    raise InputError(f"{name} has a batch axis, so it is an input; expected it in inputs, not in params")
+                    raise InputError(
+                        f"{name} has a batch axis, so it is an input; expected it in inputs, not in params"
+                    )
                 found = found[1:]
             elif len(found) != len(expected):
                 raise _shape_error(net, name, expected, array.shape, {}, " or (B, size)")
@@ -260,14 +263,19 @@ def _elementwise_only(net: Recurrence, name: str) -> bool:
     """Whether a name never stands in a matrix product, so that one number may stand for all entries."""
     for e in net.equations:
         for node in tm.members(e.right):
-            if isinstance(node, tm.Product | tm.Transpose | tm.Block | tm.Stack):
-                if any(getattr(a, "name", None) == name for a in node.args):
-                    return False
+            inside = isinstance(node, tm.Product | tm.Transpose | tm.Block | tm.Stack)
+            if inside and any(getattr(a, "name", None) == name for a in node.args):
+                return False
     return True
 
 
 def _match(
-    net: Recurrence, name: str, expected: tuple[Any, ...], found: tuple[int, ...], sizes: dict[Any, int], shape: Any
+    net: Recurrence,
+    name: str,
+    expected: tuple[Any, ...],
+    found: tuple[int, ...],
+    sizes: dict[Any, int],
+    shape: Any,
 ) -> None:
     for size, number in zip(expected, found, strict=True):
         value = sp.sympify(size).subs(sizes)
@@ -293,7 +301,11 @@ def _shape_error(
 ) -> InputError:
     symbolic = ", ".join(_plain(s) for s in expected)
     words = f"({symbolic},)" if len(expected) == 1 else f"({symbolic})"
-    known = [f"{s} = {n}" for s, n in sizes.items() if any(sp.sympify(e).has(s) for e in expected if not isinstance(s, tuple))]
+    known = [
+        f"{s} = {n}"
+        for s, n in sizes.items()
+        if any(sp.sympify(e).has(s) for e in expected if not isinstance(s, tuple))
+    ]
     where = f" with {', '.join(known)}" if known else ""
     return InputError(f"{name} has shape {tuple(found)}; expected {words}{more}{where}{_where(net, name)}")
 

@@ -77,11 +77,11 @@ def share(net: Recurrence) -> Recurrence:
         if node in defined:
             names[node] = defined[node]
             continue
-        stem = f"{node.args[0]}_{_stem(node)}" if isinstance(node, tm.Apply) else f"{node.word}_{_stem(node)}"  # type: ignore[attr-defined]
+        stem = f"{node.args[0]}_{_stem(node)}" if isinstance(node, tm.Apply) else f"{node.word}_{_stem(node)}"
         name = net.fresh(stem, taken)
         taken.add(name)
         left = tm.At(name, t, *node.shape)
-        extra.append(Equation(left, node))  # type: ignore[arg-type]
+        extra.append(Equation(left, node))
         names[node] = left
     if not names:
         return net
@@ -106,7 +106,11 @@ def share(net: Recurrence) -> Recurrence:
 def _now(node: Term) -> bool:
     """Whether a term reads sequences, and only at the running step."""
     leaves = [n for n in tm.members(node) if isinstance(n, tm.At)]
-    return bool(leaves) and all(n.lag == 0 for n in leaves) and not any(isinstance(n, tm.TimeSum) for n in tm.members(node))
+    return (
+        bool(leaves)
+        and all(n.lag == 0 for n in leaves)
+        and not any(isinstance(n, tm.TimeSum) for n in tm.members(node))
+    )
 
 
 def _stem(node: Term) -> str:
@@ -128,7 +132,7 @@ def hoist(net: Recurrence) -> Recurrence:
         def free(node: Term, loop: frozenset[str] = loop) -> bool:
             return all(r.name not in loop for r in reads(node, True))
 
-        def move(node: Term, name: str = e.name, free=free) -> Term | None:  # type: ignore[no-untyped-def]
+        def move(node: Term, name: str = e.name, free=free) -> Term | None:
             if isinstance(node, tm.Plus) and not free(node):
                 outside = [a for a in node.args if free(a)]
                 inside = [tm.transform(a, move) for a in node.args if not free(a)]
@@ -143,7 +147,7 @@ def hoist(net: Recurrence) -> Recurrence:
                 fresh = net.fresh(f"{name}_in", taken)
                 taken.add(fresh)
                 left = tm.At(fresh, t, *node.shape)
-                extra.append(Equation(left, node))  # type: ignore[arg-type]
+                extra.append(Equation(left, node))
                 names[node] = left
             return names[node]
 

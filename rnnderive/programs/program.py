@@ -52,7 +52,10 @@ class Program:
     @cached_property
     def source(self) -> str:
         """The generated module; it needs NumPy alone."""
-        wanted = [*self.outputs.values(), *([self.origin.loss] if self.with_loss and self.origin.loss else [])]
+        wanted = [
+            *self.outputs.values(),
+            *([self.origin.loss] if self.with_loss and self.origin.loss else []),
+        ]
         return write_module(
             optimise(self.net, wanted), self.origin, self.outputs, self.function,
             with_loss=self.with_loss, note=self.note,
@@ -63,7 +66,7 @@ class Program:
         """The generated function itself, without checks."""
         space: dict[str, Any] = {}
         exec(compile(self.source, f"<{self.function}>", "exec"), space)  # text that we generated
-        return space[self.function]  # type: ignore[no-any-return]
+        return space[self.function]
 
     def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
         """Check the arrays, run, and return the results.
@@ -85,4 +88,3 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<Program {self.function}(params, inputs): {', '.join(self.outputs)}>"
-

@@ -88,7 +88,13 @@ class _Module:
         taken = set(_LOCALS)
         out = {}
         sizes = [str(s) for s in self.net.sizes]
-        for n in [*self.net.leaves, *self.net.initial_states, *self.origin.leaves, *self.origin.initial_states, *sizes]:
+        for n in [
+            *self.net.leaves,
+            *self.net.initial_states,
+            *self.origin.leaves,
+            *self.origin.initial_states,
+            *sizes,
+        ]:
             if n in out:
                 continue
             name = n
@@ -145,7 +151,10 @@ class _Module:
         loss = self.names[self.origin.loss or ""] if self.with_loss else ""
         self._line(f"return {loss}.sum(), {{{results}}}" if self.with_loss else f"return {{{results}}}")
         returns = "the loss, and a dict of arrays" if self.with_loss else "a dict of arrays"
-        head = [f"def {self.function}(params, inputs):", f'    """Return {returns}: {", ".join(self.outputs)}."""']
+        head = [
+            f"def {self.function}(params, inputs):",
+            f'    """Return {returns}: {", ".join(self.outputs)}."""',
+        ]
         return [*head, *("    " + line if line else "" for line in self.lines)]
 
     def _line(self, code: str, depth: int = 0) -> None:
@@ -322,8 +331,10 @@ class _Module:
         key = ("loop" if c.kind == "loop" else c.kind, term)
         if key in self.memo:
             return self.memo[key]
-        if c.kind == "loop" and not _depends_on_time(term) and not isinstance(
-            term, tm.At | tm.Parameter | tm.Number | tm.Extent | tm.Zeros | tm.Ones
+        if (
+            c.kind == "loop"
+            and not _depends_on_time(term)
+            and not isinstance(term, tm.At | tm.Parameter | tm.Number | tm.Extent | tm.Zeros | tm.Ones)
         ):
             return self._constant(term, c)
         code = self._emit(term, c)
@@ -507,7 +518,9 @@ class _Module:
 
     def _sum_entries(self, term: Any, c: _Context) -> str:
         code = self.emit(term.args[0], c)
-        return f"{code}.sum((-2, -1))[..., None]" if _kind(term.args[0]) == "matrix" else f"{code}.sum(-1, keepdims=True)"
+        return (
+            f"{code}.sum((-2, -1))[..., None]" if _kind(term.args[0]) == "matrix" else f"{code}.sum(-1, keepdims=True)"
+        )
 
     def _time_sum(self, term: Any, c: _Context) -> str:
         return self._reduced(term.args[0], c, batch=False)
@@ -555,10 +568,7 @@ class _Module:
         if batch and isinstance(body, tm.Product) and _kind(body) == "matrix" and self._outer(body):
             return self._gram(body, inner)
         code = self.emit(body, inner)
-        if not _depends_on_time(body):
-            code = f"({code} * T)"
-        else:
-            code = f"{code}.sum(0)"
+        code = f"({code} * T)" if not _depends_on_time(body) else f"{code}.sum(0)"
         if not batch:
             return code
         if self.net.is_shared(body):
@@ -698,8 +708,8 @@ _EMITTERS: dict[type, Any] = {
     tm.Block: _Module._block,
     tm.Apply: _Module._apply,
     tm.SumEntries: _Module._sum_entries,
-    tm._Unary: _Module._call,
-    tm._Loss: _Module._call,
+    tm.Unary: _Module._call,
+    tm.Loss: _Module._call,
     tm.TimeSum: _Module._time_sum,
     tm.BatchSum: _Module._batch_sum,
     tm.Where: _Module._where,
