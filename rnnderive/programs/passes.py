@@ -120,39 +120,48 @@ def _stem(node: Term) -> str:
 def hoist(net: Recurrence) -> Recurrence:
     """Move out of each loop what does not read the loop: it is then computed for all t at once."""
     loops = _loops(net)
-    extra: list[Equation] = []
-    names: dict[Term, Term] = {}
-    taken: set[str] = set()
-    change: dict[str, Term] = {}
-    for e in net.equations:
-        if e.name not in loops:
-            continue
-        loop = loops[e.name]
+    hoisting = _Hoist(net)
+    change = {e.name: hoisting.equation(e, loops[e.name]) for e in net.equations if e.name in loops}
+    return _rewrite(net, change, hoisting.extra)
 
-        def free(node: Term, loop: frozenset[str] = loop) -> bool:
+
+class _Hoist:
+    """Collects what leaves the loops of a recurrence."""
+
+    def __init__(self, net: Recurrence) -> None:
+        self.net = net
+        self.extra: list[Equation] = []
+        self.names: dict[Term, Term] = {}
+        self.taken: set[str] = set()
+
+    def equation(self, e: Equation, loop: frozenset[str]) -> Term:
+        """The right side of an equation of a loop, with what is free of the loop named outside."""
+
+        def free(node: Term) -> bool:
             return all(r.name not in loop for r in reads(node, True))
 
-        def move(node: Term, name: str = e.name, free=free) -> Term | None:
-            if isinstance(node, tm.Plus) and not free(node):
+        def move(node: Term) -> Term | None:
+            if free(node):
+                return self.lift(node, e.name)
+            if isinstance(node, tm.Plus):
                 outside = [a for a in node.args if free(a)]
                 inside = [tm.transform(a, move) for a in node.args if not free(a)]
-                lifted = tm.plus(*outside) if outside else None
-                return tm.plus(*([lift(lifted, name)] if lifted is not None else []), *inside)
-            return lift(node, name) if free(node) else None
+                return tm.plus(*([self.lift(tm.plus(*outside), e.name)] if outside else []), *inside)
+            return None
 
-        def lift(node: Term, name: str) -> Term:
-            if not _worth(node):
-                return node
-            if node not in names:
-                fresh = net.fresh(f"{name}_in", taken)
-                taken.add(fresh)
-                left = tm.At(fresh, t, *node.shape)
-                extra.append(Equation(left, node))
-                names[node] = left
-            return names[node]
+        return tm.transform(e.right, move)
 
-        change[e.name] = tm.transform(e.right, move)
-    return _rewrite(net, change, extra)
+    def lift(self, node: Term, name: str) -> Term:
+        """The term by a name of its own, where that saves work."""
+        if not _worth(node):
+            return node
+        if node not in self.names:
+            fresh = self.net.fresh(f"{name}_in", self.taken)
+            self.taken.add(fresh)
+            left = tm.At(fresh, t, *node.shape)
+            self.extra.append(Equation(left, node))
+            self.names[node] = left
+        return self.names[node]
 
 
 def _worth(node: Term) -> bool:
