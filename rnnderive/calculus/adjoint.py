@@ -108,19 +108,16 @@ class _Pullback:
             if term.name in self.active:
                 self.give(term.name, g, place)
             return
-        uses = sum(self.moves(leaf) for leaf in tm.members(term))
-        if uses == 0:
-            return
-        if uses > 1 and not _simple(g):
+        moving = [k for k, a in enumerate(term.terms) if any(self.moves(leaf) for leaf in tm.members(a))]
+        if len(moving) > 1 and not _simple(g):
             g = self.name(g, place)
-        if isinstance(term, tm.TimeSum):
+        if isinstance(term, tm.TimeSum) and moving:
             whole = tm.TimeSum(g) if place.timed else g
             self.visit(term.args[0], whole, replace(place, timed=True, vanishes=False))
             return
         inner = replace(place, member=True) if isinstance(term, tm.BatchSum) else place
-        for k, argument in enumerate(term.terms):
-            if any(self.moves(leaf) for leaf in tm.members(argument)):
-                self.visit(argument, rule(term, k, y).pull(g), inner)
+        for k in moving:
+            self.visit(term.terms[k], rule(term, k, y).pull(g), inner)
 
     def moves(self, leaf: Term) -> bool:
         """Whether a leaf, or the initial state it may fall back on, is active."""

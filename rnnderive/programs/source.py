@@ -85,7 +85,7 @@ class _Module:
         self.count = 0
 
     def _identifiers(self) -> dict[str, str]:
-        taken = set(_LOCALS)
+        taken = _LOCALS | {f"{n}_t" for s in self.net.schedule if s.direction != "all" for n in s.names}
         out = {}
         sizes = [str(s) for s in self.net.sizes]
         for n in [
@@ -98,7 +98,7 @@ class _Module:
             if n in out:
                 continue
             name = n
-            while name in taken or keyword.iskeyword(name):
+            while name in taken or keyword.iskeyword(name) or re.fullmatch(r"(part|fixed)\d+", name):
                 name += "_"
             taken.add(name)
             out[n] = name
@@ -503,11 +503,13 @@ class _Module:
                 return f"{code}[..., {columns}]"
         rows = ":" if (r0, r1) == (0, whole.shape[0]) else rows
         columns = ":" if (c0, c1) == (0, whole.shape[1]) else columns
+        if columns == ":" and self._flat(whole):
+            return f"{code}[{rows}]"
         if _kind(term) == "column":
             return f"{code}[..., {rows}, {self.size(c0)}]"
         if _kind(term) == "row":
             return f"{code}[..., {self.size(r0)}, {columns}]"
-        return f"{code}[..., {rows}, {columns}]"
+        return f"{code}[{rows}, {columns}]" if self._flat(whole) else f"{code}[..., {rows}, {columns}]"
 
     def _apply(self, term: Any, c: _Context) -> str:
         inner = self.emit(term.args[1], c)

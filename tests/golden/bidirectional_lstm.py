@@ -89,28 +89,28 @@ def value_and_grad(params, inputs):
     C_R0 = given.get("C_R0", 0.0)
 
     # f_L_in[t] = W_f_L[:, size(h_L):size(h_L) + size(x)] @ x[t] + b_f_L
-    f_L_in = (x @ W_f_L[..., :, n_h_L:n_h_L + n_x].T) + b_f_L
+    f_L_in = (x @ W_f_L[:, n_h_L:n_h_L + n_x].T) + b_f_L
 
     # i_L_in[t] = W_i_L[:, size(h_L):size(h_L) + size(x)] @ x[t] + b_i_L
-    i_L_in = (x @ W_i_L[..., :, n_h_L:n_h_L + n_x].T) + b_i_L
+    i_L_in = (x @ W_i_L[:, n_h_L:n_h_L + n_x].T) + b_i_L
 
     # C_add_L_in[t] = W_C_L[:, size(h_L):size(h_L) + size(x)] @ x[t] + b_C_L
-    C_add_L_in = (x @ W_C_L[..., :, n_h_L:n_h_L + n_x].T) + b_C_L
+    C_add_L_in = (x @ W_C_L[:, n_h_L:n_h_L + n_x].T) + b_C_L
 
     # o_L_in[t] = W_o_L[:, size(h_L):size(h_L) + size(x)] @ x[t] + b_o_L
-    o_L_in = (x @ W_o_L[..., :, n_h_L:n_h_L + n_x].T) + b_o_L
+    o_L_in = (x @ W_o_L[:, n_h_L:n_h_L + n_x].T) + b_o_L
 
     # f_R_in[t] = W_f_R[:, size(h_R):size(h_R) + size(x)] @ x[t] + b_f_R
-    f_R_in = (x @ W_f_R[..., :, n_h_R:n_h_R + n_x].T) + b_f_R
+    f_R_in = (x @ W_f_R[:, n_h_R:n_h_R + n_x].T) + b_f_R
 
     # i_R_in[t] = W_i_R[:, size(h_R):size(h_R) + size(x)] @ x[t] + b_i_R
-    i_R_in = (x @ W_i_R[..., :, n_h_R:n_h_R + n_x].T) + b_i_R
+    i_R_in = (x @ W_i_R[:, n_h_R:n_h_R + n_x].T) + b_i_R
 
     # C_add_R_in[t] = W_C_R[:, size(h_R):size(h_R) + size(x)] @ x[t] + b_C_R
-    C_add_R_in = (x @ W_C_R[..., :, n_h_R:n_h_R + n_x].T) + b_C_R
+    C_add_R_in = (x @ W_C_R[:, n_h_R:n_h_R + n_x].T) + b_C_R
 
     # o_R_in[t] = W_o_R[:, size(h_R):size(h_R) + size(x)] @ x[t] + b_o_R
-    o_R_in = (x @ W_o_R[..., :, n_h_R:n_h_R + n_x].T) + b_o_R
+    o_R_in = (x @ W_o_R[:, n_h_R:n_h_R + n_x].T) + b_o_R
 
     f_L = np.empty((T + 1, *lead, n_h_L), dtype)
     f_L[T:] = 0.0
@@ -122,13 +122,13 @@ def value_and_grad(params, inputs):
     tanh_C_L = np.empty((T, *lead, n_h_L), dtype)
     h_L = np.empty((T + 1, *lead, n_h_L), dtype)
     h_L[:1] = h_L0
-    fixed1 = W_f_L[..., :, 0:n_h_L]
+    fixed1 = W_f_L[:, 0:n_h_L]
     fixed2 = fixed1.T
-    fixed3 = W_i_L[..., :, 0:n_h_L]
+    fixed3 = W_i_L[:, 0:n_h_L]
     fixed4 = fixed3.T
-    fixed5 = W_C_L[..., :, 0:n_h_L]
+    fixed5 = W_C_L[:, 0:n_h_L]
     fixed6 = fixed5.T
-    fixed7 = W_o_L[..., :, 0:n_h_L]
+    fixed7 = W_o_L[:, 0:n_h_L]
     fixed8 = fixed7.T
     for t in range(1, T + 1):
         # f_L[t] = sigmoid(f_L_in[t] + W_f_L[:, 0:size(h_L)] @ h_L[t-1])
@@ -171,13 +171,13 @@ def value_and_grad(params, inputs):
     tanh_C_R = np.empty((T, *lead, n_h_R), dtype)
     h_R = np.empty((T + 1, *lead, n_h_R), dtype)
     h_R[T:] = h_R0
-    fixed9 = W_f_R[..., :, 0:n_h_R]
+    fixed9 = W_f_R[:, 0:n_h_R]
     fixed10 = fixed9.T
-    fixed11 = W_i_R[..., :, 0:n_h_R]
+    fixed11 = W_i_R[:, 0:n_h_R]
     fixed12 = fixed11.T
-    fixed13 = W_C_R[..., :, 0:n_h_R]
+    fixed13 = W_C_R[:, 0:n_h_R]
     fixed14 = fixed13.T
-    fixed15 = W_o_R[..., :, 0:n_h_R]
+    fixed15 = W_o_R[:, 0:n_h_R]
     fixed16 = fixed15.T
     for t in range(T, 0, -1):
         # f_R[t] = sigmoid(f_R_in[t] + W_f_R[:, 0:size(h_R)] @ h_R[t+1])
@@ -238,10 +238,10 @@ def value_and_grad(params, inputs):
     delta_i_L[T:] = 0.0
     delta_f_L = np.empty((T + 1, *lead, n_h_L), dtype)
     delta_f_L[T:] = 0.0
-    fixed19 = W_o_L[..., :, 0:n_h_L]
-    fixed20 = W_C_L[..., :, 0:n_h_L]
-    fixed21 = W_i_L[..., :, 0:n_h_L]
-    fixed22 = W_f_L[..., :, 0:n_h_L]
+    fixed19 = W_o_L[:, 0:n_h_L]
+    fixed20 = W_C_L[:, 0:n_h_L]
+    fixed21 = W_i_L[:, 0:n_h_L]
+    fixed22 = W_f_L[:, 0:n_h_L]
     for t in range(T, 0, -1):
         # dh_L[t] = dh[t][0:size(h_L)] + W_o_L[:, 0:size(h_L)].T @ delta_o_L[t+1] + W_C_L[:, 0:size(h_L)].T @ delta_C_add_L[t+1] + W_i_L[:, 0:size(h_L)].T @ delta_i_L[t+1] + W_f_L[:, 0:size(h_L)].T @ delta_f_L[t+1]
         dh_L_t = dh[t - 1][..., 0:n_h_L] + (delta_o_L[t] @ fixed19) + (delta_C_add_L[t] @ fixed20) + (delta_i_L[t] @ fixed21) + (delta_f_L[t] @ fixed22)
@@ -274,10 +274,10 @@ def value_and_grad(params, inputs):
     delta_i_R[:1] = 0.0
     delta_f_R = np.empty((T + 1, *lead, n_h_R), dtype)
     delta_f_R[:1] = 0.0
-    fixed23 = W_o_R[..., :, 0:n_h_R]
-    fixed24 = W_C_R[..., :, 0:n_h_R]
-    fixed25 = W_i_R[..., :, 0:n_h_R]
-    fixed26 = W_f_R[..., :, 0:n_h_R]
+    fixed23 = W_o_R[:, 0:n_h_R]
+    fixed24 = W_C_R[:, 0:n_h_R]
+    fixed25 = W_i_R[:, 0:n_h_R]
+    fixed26 = W_f_R[:, 0:n_h_R]
     for t in range(1, T + 1):
         # dh_R[t] = dh[t][size(h_L):size(h_L) + size(h_R)] + W_o_R[:, 0:size(h_R)].T @ delta_o_R[t-1] + W_C_R[:, 0:size(h_R)].T @ delta_C_add_R[t-1] + W_i_R[:, 0:size(h_R)].T @ delta_i_R[t-1] + W_f_R[:, 0:size(h_R)].T @ delta_f_R[t-1]
         dh_R_t = dh[t - 1][..., n_h_L:n_h_L + n_h_R] + (delta_o_R[t - 1] @ fixed23) + (delta_C_add_R[t - 1] @ fixed24) + (delta_i_R[t - 1] @ fixed25) + (delta_f_R[t - 1] @ fixed26)
@@ -357,13 +357,13 @@ def value_and_grad(params, inputs):
     db_y = over_batch(delta_y.sum(0), 1)
 
     # dh_L_0 = W_o_L[:, 0:size(h_L)].T @ delta_o_L[1] + W_C_L[:, 0:size(h_L)].T @ delta_C_add_L[1] + W_i_L[:, 0:size(h_L)].T @ delta_i_L[1] + W_f_L[:, 0:size(h_L)].T @ delta_f_L[1]
-    dh_L_0 = (delta_o_L[0] @ W_o_L[..., :, 0:n_h_L]) + (delta_C_add_L[0] @ W_C_L[..., :, 0:n_h_L]) + (delta_i_L[0] @ W_i_L[..., :, 0:n_h_L]) + (delta_f_L[0] @ W_f_L[..., :, 0:n_h_L])
+    dh_L_0 = (delta_o_L[0] @ W_o_L[:, 0:n_h_L]) + (delta_C_add_L[0] @ W_C_L[:, 0:n_h_L]) + (delta_i_L[0] @ W_i_L[:, 0:n_h_L]) + (delta_f_L[0] @ W_f_L[:, 0:n_h_L])
 
     # dC_L_0 = dC_L[1] * f_L[1]
     dC_L_0 = dC_L[0] * f_L[0]
 
     # dh_R_0 = W_o_R[:, 0:size(h_R)].T @ delta_o_R[T] + W_C_R[:, 0:size(h_R)].T @ delta_C_add_R[T] + W_i_R[:, 0:size(h_R)].T @ delta_i_R[T] + W_f_R[:, 0:size(h_R)].T @ delta_f_R[T]
-    dh_R_0 = (delta_o_R[T] @ W_o_R[..., :, 0:n_h_R]) + (delta_C_add_R[T] @ W_C_R[..., :, 0:n_h_R]) + (delta_i_R[T] @ W_i_R[..., :, 0:n_h_R]) + (delta_f_R[T] @ W_f_R[..., :, 0:n_h_R])
+    dh_R_0 = (delta_o_R[T] @ W_o_R[:, 0:n_h_R]) + (delta_C_add_R[T] @ W_C_R[:, 0:n_h_R]) + (delta_i_R[T] @ W_i_R[:, 0:n_h_R]) + (delta_f_R[T] @ W_f_R[:, 0:n_h_R])
 
     # dC_R_0 = dC_R[T] * f_R[T]
     dC_R_0 = dC_R[T] * f_R[T]

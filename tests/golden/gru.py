@@ -71,13 +71,13 @@ def value_and_grad(params, inputs):
     h0 = given.get("h0", 0.0)
 
     # z_in[t] = W_z[:, size(h):size(h) + size(x)] @ x[t] + b_z
-    z_in = (x @ W_z[..., :, n_h:n_h + n_x].T) + b_z
+    z_in = (x @ W_z[:, n_h:n_h + n_x].T) + b_z
 
     # r_in[t] = W_r[:, size(h):size(h) + size(x)] @ x[t] + b_r
-    r_in = (x @ W_r[..., :, n_h:n_h + n_x].T) + b_r
+    r_in = (x @ W_r[:, n_h:n_h + n_x].T) + b_r
 
     # h_add_in[t] = W[:, size(h):size(h) + size(x)] @ x[t]
-    h_add_in = x @ W[..., :, n_h:n_h + n_x].T
+    h_add_in = x @ W[:, n_h:n_h + n_x].T
 
     z = np.empty((T + 1, *lead, n_h), dtype)
     z[T:] = 0.0
@@ -86,11 +86,11 @@ def value_and_grad(params, inputs):
     h_add = np.empty((T, *lead, n_h), dtype)
     h = np.empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_z[..., :, 0:n_h]
+    fixed1 = W_z[:, 0:n_h]
     fixed2 = fixed1.T
-    fixed3 = W_r[..., :, 0:n_h]
+    fixed3 = W_r[:, 0:n_h]
     fixed4 = fixed3.T
-    fixed5 = W[..., :, 0:n_h]
+    fixed5 = W[:, 0:n_h]
     fixed6 = fixed5.T
     for t in range(1, T + 1):
         # z[t] = sigmoid(z_in[t] + W_z[:, 0:size(h)] @ h[t-1])
@@ -132,43 +132,42 @@ def value_and_grad(params, inputs):
     dh = np.empty((T + 1, *lead, n_h), dtype)
     dh[T:] = 0.0
     delta_h_add = np.empty((T, *lead, n_h), dtype)
-    delta_h_add_3 = np.empty((T + 1, *lead, n_h), dtype)
-    delta_h_add_3[T:] = 0.0
+    delta_h_add_2 = np.empty((T + 1, *lead, n_h), dtype)
+    delta_h_add_2[T:] = 0.0
     delta_r = np.empty((T + 1, *lead, n_h), dtype)
     delta_r[T:] = 0.0
     delta_z = np.empty((T + 1, *lead, n_h), dtype)
     delta_z[T:] = 0.0
-    fixed8 = W_r[..., :, 0:n_h]
-    fixed9 = W_z[..., :, 0:n_h]
+    fixed8 = W_r[:, 0:n_h]
+    fixed9 = W_z[:, 0:n_h]
+    fixed10 = W[:, 0:n_h]
     for t in range(T, 0, -1):
-        # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_3[t+1] * r[t+1] + W_r[:, 0:size(h)].T @ delta_r[t+1] + W_z[:, 0:size(h)].T @ delta_z[t+1]
-        dh_t = dh[t - 1] = dh_in_[t - 1] + (dh[t] * dh_in[t - 1]) + (delta_h_add_3[t] * r[t]) + (delta_r[t] @ fixed8) + (delta_z[t] @ fixed9)
+        # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_2[t+1] * r[t+1] + W_r[:, 0:size(h)].T @ delta_r[t+1] + W_z[:, 0:size(h)].T @ delta_z[t+1]
+        dh_t = dh[t - 1] = dh_in_[t - 1] + (dh[t] * dh_in[t - 1]) + (delta_h_add_2[t] * r[t]) + (delta_r[t] @ fixed8) + (delta_z[t] @ fixed9)
         # dz[t] = -dh[t] * h[t-1] + dh[t] * h_add[t]
         dz_t = -(dh_t * h[t - 1]) + (dh_t * h_add[t - 1])
         # dh_add[t] = dh[t] * z[t]
         dh_add_t = dh_t * z[t - 1]
         # delta_h_add[t] = dh_add[t] * delta_h_add_in[t]
         delta_h_add_t = delta_h_add[t - 1] = dh_add_t * delta_h_add_in[t - 1]
-        # delta_h_add_2[t] = W.T @ delta_h_add[t]
-        delta_h_add_2_t = delta_h_add_t @ W
-        # delta_h_add_3[t] = delta_h_add_2[t][0:size(h)]
-        delta_h_add_3_t = delta_h_add_3[t - 1] = delta_h_add_2_t[..., 0:n_h]
-        # dr[t] = delta_h_add_3[t] * h[t-1]
-        dr_t = delta_h_add_3_t * h[t - 1]
+        # delta_h_add_2[t] = W[:, 0:size(h)].T @ delta_h_add[t]
+        delta_h_add_2_t = delta_h_add_2[t - 1] = delta_h_add_t @ fixed10
+        # dr[t] = delta_h_add_2[t] * h[t-1]
+        dr_t = delta_h_add_2_t * h[t - 1]
         # delta_r[t] = dr[t] * r[t] * delta_r_in[t]
         delta_r_t = delta_r[t - 1] = dr_t * r[t - 1] * delta_r_in[t - 1]
         # delta_z[t] = dz[t] * z[t] * delta_z_in[t]
         delta_z_t = delta_z[t - 1] = dz_t * z[t - 1] * delta_z_in[t - 1]
 
     # dW_z = sum(delta_z[t] @ [h[t-1], x[t]].T, t, batch)
-    part10 = np.concatenate([h[:T], x], -1)
-    dW_z = gram(delta_z[:T], part10)
+    part11 = np.concatenate([h[:T], x], -1)
+    dW_z = gram(delta_z[:T], part11)
 
     # db_z = sum(delta_z[t], t, batch)
     db_z = over_batch(delta_z[:T].sum(0), 1)
 
     # dW_r = sum(delta_r[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_r = gram(delta_r[:T], part10)
+    dW_r = gram(delta_r[:T], part11)
 
     # db_r = sum(delta_r[t], t, batch)
     db_r = over_batch(delta_r[:T].sum(0), 1)
@@ -182,6 +181,6 @@ def value_and_grad(params, inputs):
     # db_y = sum(delta_y[t], t, batch)
     db_y = over_batch(delta_y.sum(0), 1)
 
-    # dh_0 = dh[1] * (1 - z[1]) + delta_h_add_3[1] * r[1] + W_r[:, 0:size(h)].T @ delta_r[1] + W_z[:, 0:size(h)].T @ delta_z[1]
-    dh_0 = (dh[0] * (1 - z[0])) + (delta_h_add_3[0] * r[0]) + (delta_r[0] @ W_r[..., :, 0:n_h]) + (delta_z[0] @ W_z[..., :, 0:n_h])
+    # dh_0 = dh[1] * (1 - z[1]) + delta_h_add_2[1] * r[1] + W_r[:, 0:size(h)].T @ delta_r[1] + W_z[:, 0:size(h)].T @ delta_z[1]
+    dh_0 = (dh[0] * (1 - z[0])) + (delta_h_add_2[0] * r[0]) + (delta_r[0] @ W_r[:, 0:n_h]) + (delta_z[0] @ W_z[:, 0:n_h])
     return L.sum(), {'W_z': dW_z, 'b_z': db_z, 'W_r': dW_r, 'b_r': db_r, 'W': dW, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0}

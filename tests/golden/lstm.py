@@ -71,16 +71,16 @@ def value_and_grad(params, inputs):
     C0 = given.get("C0", 0.0)
 
     # f_in[t] = W_f[:, size(h):size(h) + size(x)] @ x[t] + b_f
-    f_in = (x @ W_f[..., :, n_h:n_h + n_x].T) + b_f
+    f_in = (x @ W_f[:, n_h:n_h + n_x].T) + b_f
 
     # i_in[t] = W_i[:, size(h):size(h) + size(x)] @ x[t] + b_i
-    i_in = (x @ W_i[..., :, n_h:n_h + n_x].T) + b_i
+    i_in = (x @ W_i[:, n_h:n_h + n_x].T) + b_i
 
     # C_add_in[t] = W_C[:, size(h):size(h) + size(x)] @ x[t] + b_C
-    C_add_in = (x @ W_C[..., :, n_h:n_h + n_x].T) + b_C
+    C_add_in = (x @ W_C[:, n_h:n_h + n_x].T) + b_C
 
     # o_in[t] = W_o[:, size(h):size(h) + size(x)] @ x[t] + b_o
-    o_in = (x @ W_o[..., :, n_h:n_h + n_x].T) + b_o
+    o_in = (x @ W_o[:, n_h:n_h + n_x].T) + b_o
 
     f = np.empty((T + 1, *lead, n_h), dtype)
     f[T:] = 0.0
@@ -92,13 +92,13 @@ def value_and_grad(params, inputs):
     tanh_C = np.empty((T, *lead, n_h), dtype)
     h = np.empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_f[..., :, 0:n_h]
+    fixed1 = W_f[:, 0:n_h]
     fixed2 = fixed1.T
-    fixed3 = W_i[..., :, 0:n_h]
+    fixed3 = W_i[:, 0:n_h]
     fixed4 = fixed3.T
-    fixed5 = W_C[..., :, 0:n_h]
+    fixed5 = W_C[:, 0:n_h]
     fixed6 = fixed5.T
-    fixed7 = W_o[..., :, 0:n_h]
+    fixed7 = W_o[:, 0:n_h]
     fixed8 = fixed7.T
     for t in range(1, T + 1):
         # f[t] = sigmoid(f_in[t] + W_f[:, 0:size(h)] @ h[t-1])
@@ -156,10 +156,10 @@ def value_and_grad(params, inputs):
     delta_i[T:] = 0.0
     delta_f = np.empty((T + 1, *lead, n_h), dtype)
     delta_f[T:] = 0.0
-    fixed10 = W_o[..., :, 0:n_h]
-    fixed11 = W_C[..., :, 0:n_h]
-    fixed12 = W_i[..., :, 0:n_h]
-    fixed13 = W_f[..., :, 0:n_h]
+    fixed10 = W_o[:, 0:n_h]
+    fixed11 = W_C[:, 0:n_h]
+    fixed12 = W_i[:, 0:n_h]
+    fixed13 = W_f[:, 0:n_h]
     for t in range(T, 0, -1):
         # dh[t] = dh_in[t] + W_o[:, 0:size(h)].T @ delta_o[t+1] + W_C[:, 0:size(h)].T @ delta_C_add[t+1] + W_i[:, 0:size(h)].T @ delta_i[t+1] + W_f[:, 0:size(h)].T @ delta_f[t+1]
         dh_t = dh_in[t - 1] + (delta_o[t] @ fixed10) + (delta_C_add[t] @ fixed11) + (delta_i[t] @ fixed12) + (delta_f[t] @ fixed13)
@@ -214,7 +214,7 @@ def value_and_grad(params, inputs):
     db_y = over_batch(delta_y.sum(0), 1)
 
     # dh_0 = W_o[:, 0:size(h)].T @ delta_o[1] + W_C[:, 0:size(h)].T @ delta_C_add[1] + W_i[:, 0:size(h)].T @ delta_i[1] + W_f[:, 0:size(h)].T @ delta_f[1]
-    dh_0 = (delta_o[0] @ W_o[..., :, 0:n_h]) + (delta_C_add[0] @ W_C[..., :, 0:n_h]) + (delta_i[0] @ W_i[..., :, 0:n_h]) + (delta_f[0] @ W_f[..., :, 0:n_h])
+    dh_0 = (delta_o[0] @ W_o[:, 0:n_h]) + (delta_C_add[0] @ W_C[:, 0:n_h]) + (delta_i[0] @ W_i[:, 0:n_h]) + (delta_f[0] @ W_f[:, 0:n_h])
 
     # dC_0 = dC[1] * f[1]
     dC_0 = dC[0] * f[0]

@@ -69,19 +69,19 @@ def value_and_grad(params, inputs):
     h0 = given.get("h0", 0.0)
 
     # f_in[t] = W_f[:, size(h):size(h) + size(x)] @ x[t] + b_f
-    f_in = (x @ W_f[..., :, n_h:n_h + n_x].T) + b_f
+    f_in = (x @ W_f[:, n_h:n_h + n_x].T) + b_f
 
     # h_add_in[t] = W_h[:, size(h):size(h) + size(x)] @ x[t] + b_h
-    h_add_in = (x @ W_h[..., :, n_h:n_h + n_x].T) + b_h
+    h_add_in = (x @ W_h[:, n_h:n_h + n_x].T) + b_h
 
     f = np.empty((T + 1, *lead, n_h), dtype)
     f[T:] = 0.0
     h_add = np.empty((T, *lead, n_h), dtype)
     h = np.empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_f[..., :, 0:n_h]
+    fixed1 = W_f[:, 0:n_h]
     fixed2 = fixed1.T
-    fixed3 = W_h[..., :, 0:n_h]
+    fixed3 = W_h[:, 0:n_h]
     fixed4 = fixed3.T
     for t in range(1, T + 1):
         # f[t] = sigmoid(f_in[t] + W_f[:, 0:size(h)] @ h[t-1])
@@ -118,24 +118,23 @@ def value_and_grad(params, inputs):
     dh = np.empty((T + 1, *lead, n_h), dtype)
     dh[T:] = 0.0
     delta_h_add = np.empty((T, *lead, n_h), dtype)
-    delta_h_add_3 = np.empty((T + 1, *lead, n_h), dtype)
-    delta_h_add_3[T:] = 0.0
+    delta_h_add_2 = np.empty((T + 1, *lead, n_h), dtype)
+    delta_h_add_2[T:] = 0.0
     delta_f = np.empty((T + 1, *lead, n_h), dtype)
     delta_f[T:] = 0.0
-    fixed6 = W_f[..., :, 0:n_h]
+    fixed6 = W_f[:, 0:n_h]
+    fixed7 = W_h[:, 0:n_h]
     for t in range(T, 0, -1):
-        # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_3[t+1] * f[t+1] + W_f[:, 0:size(h)].T @ delta_f[t+1]
-        dh_t = dh[t - 1] = dh_in_[t - 1] + (dh[t] * dh_in[t - 1]) + (delta_h_add_3[t] * f[t]) + (delta_f[t] @ fixed6)
+        # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_2[t+1] * f[t+1] + W_f[:, 0:size(h)].T @ delta_f[t+1]
+        dh_t = dh[t - 1] = dh_in_[t - 1] + (dh[t] * dh_in[t - 1]) + (delta_h_add_2[t] * f[t]) + (delta_f[t] @ fixed6)
         # dh_add[t] = dh[t] * f[t]
         dh_add_t = dh_t * f[t - 1]
         # delta_h_add[t] = dh_add[t] * delta_h_add_in[t]
         delta_h_add_t = delta_h_add[t - 1] = dh_add_t * delta_h_add_in[t - 1]
-        # delta_h_add_2[t] = W_h.T @ delta_h_add[t]
-        delta_h_add_2_t = delta_h_add_t @ W_h
-        # delta_h_add_3[t] = delta_h_add_2[t][0:size(h)]
-        delta_h_add_3_t = delta_h_add_3[t - 1] = delta_h_add_2_t[..., 0:n_h]
-        # df[t] = -dh[t] * h[t-1] + dh[t] * h_add[t] + delta_h_add_3[t] * h[t-1]
-        df_t = -(dh_t * h[t - 1]) + (dh_t * h_add[t - 1]) + (delta_h_add_3_t * h[t - 1])
+        # delta_h_add_2[t] = W_h[:, 0:size(h)].T @ delta_h_add[t]
+        delta_h_add_2_t = delta_h_add_2[t - 1] = delta_h_add_t @ fixed7
+        # df[t] = -dh[t] * h[t-1] + dh[t] * h_add[t] + delta_h_add_2[t] * h[t-1]
+        df_t = -(dh_t * h[t - 1]) + (dh_t * h_add[t - 1]) + (delta_h_add_2_t * h[t - 1])
         # delta_f[t] = df[t] * f[t] * delta_f_in[t]
         delta_f_t = delta_f[t - 1] = df_t * f[t - 1] * delta_f_in[t - 1]
 
@@ -157,6 +156,6 @@ def value_and_grad(params, inputs):
     # db_y = sum(delta_y[t], t, batch)
     db_y = over_batch(delta_y.sum(0), 1)
 
-    # dh_0 = dh[1] * (1 - f[1]) + delta_h_add_3[1] * f[1] + W_f[:, 0:size(h)].T @ delta_f[1]
-    dh_0 = (dh[0] * (1 - f[0])) + (delta_h_add_3[0] * f[0]) + (delta_f[0] @ W_f[..., :, 0:n_h])
+    # dh_0 = dh[1] * (1 - f[1]) + delta_h_add_2[1] * f[1] + W_f[:, 0:size(h)].T @ delta_f[1]
+    dh_0 = (dh[0] * (1 - f[0])) + (delta_h_add_2[0] * f[0]) + (delta_f[0] @ W_f[:, 0:n_h])
     return L.sum(), {'W_f': dW_f, 'b_f': db_f, 'W_h': dW_h, 'b_h': db_h, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0}

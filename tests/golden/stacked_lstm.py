@@ -88,16 +88,16 @@ def value_and_grad(params, inputs):
     C_20 = given.get("C_20", 0.0)
 
     # f_1_in[t] = W_f_1[:, size(h_1):size(h_1) + size(x)] @ x[t] + b_f_1
-    f_1_in = (x @ W_f_1[..., :, n_h_1:n_h_1 + n_x].T) + b_f_1
+    f_1_in = (x @ W_f_1[:, n_h_1:n_h_1 + n_x].T) + b_f_1
 
     # i_1_in[t] = W_i_1[:, size(h_1):size(h_1) + size(x)] @ x[t] + b_i_1
-    i_1_in = (x @ W_i_1[..., :, n_h_1:n_h_1 + n_x].T) + b_i_1
+    i_1_in = (x @ W_i_1[:, n_h_1:n_h_1 + n_x].T) + b_i_1
 
     # C_add_1_in[t] = W_C_1[:, size(h_1):size(h_1) + size(x)] @ x[t] + b_C_1
-    C_add_1_in = (x @ W_C_1[..., :, n_h_1:n_h_1 + n_x].T) + b_C_1
+    C_add_1_in = (x @ W_C_1[:, n_h_1:n_h_1 + n_x].T) + b_C_1
 
     # o_1_in[t] = W_o_1[:, size(h_1):size(h_1) + size(x)] @ x[t] + b_o_1
-    o_1_in = (x @ W_o_1[..., :, n_h_1:n_h_1 + n_x].T) + b_o_1
+    o_1_in = (x @ W_o_1[:, n_h_1:n_h_1 + n_x].T) + b_o_1
 
     f_1 = np.empty((T + 1, *lead, n_h_1), dtype)
     f_1[T:] = 0.0
@@ -109,13 +109,13 @@ def value_and_grad(params, inputs):
     tanh_C_1 = np.empty((T, *lead, n_h_1), dtype)
     h_1 = np.empty((T + 1, *lead, n_h_1), dtype)
     h_1[:1] = h_10
-    fixed1 = W_f_1[..., :, 0:n_h_1]
+    fixed1 = W_f_1[:, 0:n_h_1]
     fixed2 = fixed1.T
-    fixed3 = W_i_1[..., :, 0:n_h_1]
+    fixed3 = W_i_1[:, 0:n_h_1]
     fixed4 = fixed3.T
-    fixed5 = W_C_1[..., :, 0:n_h_1]
+    fixed5 = W_C_1[:, 0:n_h_1]
     fixed6 = fixed5.T
-    fixed7 = W_o_1[..., :, 0:n_h_1]
+    fixed7 = W_o_1[:, 0:n_h_1]
     fixed8 = fixed7.T
     for t in range(1, T + 1):
         # f_1[t] = sigmoid(f_1_in[t] + W_f_1[:, 0:size(h_1)] @ h_1[t-1])
@@ -134,16 +134,16 @@ def value_and_grad(params, inputs):
         h_1_t = h_1[t] = o_1_t * tanh_C_1_t
 
     # f_2_in[t] = W_f_2[:, size(h_2):size(h_1) + size(h_2)] @ h_1[t] + b_f_2
-    f_2_in = (h_1[1:T + 1] @ W_f_2[..., :, n_h_2:n_h_1 + n_h_2].T) + b_f_2
+    f_2_in = (h_1[1:T + 1] @ W_f_2[:, n_h_2:n_h_1 + n_h_2].T) + b_f_2
 
     # i_2_in[t] = W_i_2[:, size(h_2):size(h_1) + size(h_2)] @ h_1[t] + b_i_2
-    i_2_in = (h_1[1:T + 1] @ W_i_2[..., :, n_h_2:n_h_1 + n_h_2].T) + b_i_2
+    i_2_in = (h_1[1:T + 1] @ W_i_2[:, n_h_2:n_h_1 + n_h_2].T) + b_i_2
 
     # C_add_2_in[t] = W_C_2[:, size(h_2):size(h_1) + size(h_2)] @ h_1[t] + b_C_2
-    C_add_2_in = (h_1[1:T + 1] @ W_C_2[..., :, n_h_2:n_h_1 + n_h_2].T) + b_C_2
+    C_add_2_in = (h_1[1:T + 1] @ W_C_2[:, n_h_2:n_h_1 + n_h_2].T) + b_C_2
 
     # o_2_in[t] = W_o_2[:, size(h_2):size(h_1) + size(h_2)] @ h_1[t] + b_o_2
-    o_2_in = (h_1[1:T + 1] @ W_o_2[..., :, n_h_2:n_h_1 + n_h_2].T) + b_o_2
+    o_2_in = (h_1[1:T + 1] @ W_o_2[:, n_h_2:n_h_1 + n_h_2].T) + b_o_2
 
     f_2 = np.empty((T + 1, *lead, n_h_2), dtype)
     f_2[T:] = 0.0
@@ -155,13 +155,13 @@ def value_and_grad(params, inputs):
     tanh_C_2 = np.empty((T, *lead, n_h_2), dtype)
     h_2 = np.empty((T + 1, *lead, n_h_2), dtype)
     h_2[:1] = h_20
-    fixed9 = W_f_2[..., :, 0:n_h_2]
+    fixed9 = W_f_2[:, 0:n_h_2]
     fixed10 = fixed9.T
-    fixed11 = W_i_2[..., :, 0:n_h_2]
+    fixed11 = W_i_2[:, 0:n_h_2]
     fixed12 = fixed11.T
-    fixed13 = W_C_2[..., :, 0:n_h_2]
+    fixed13 = W_C_2[:, 0:n_h_2]
     fixed14 = fixed13.T
-    fixed15 = W_o_2[..., :, 0:n_h_2]
+    fixed15 = W_o_2[:, 0:n_h_2]
     fixed16 = fixed15.T
     for t in range(1, T + 1):
         # f_2[t] = sigmoid(f_2_in[t] + W_f_2[:, 0:size(h_2)] @ h_2[t-1])
@@ -278,10 +278,10 @@ def value_and_grad(params, inputs):
     delta_i_1[T:] = 0.0
     delta_f_1 = np.empty((T + 1, *lead, n_h_1), dtype)
     delta_f_1[T:] = 0.0
-    fixed18 = W_o_1[..., :, 0:n_h_1]
-    fixed19 = W_C_1[..., :, 0:n_h_1]
-    fixed20 = W_i_1[..., :, 0:n_h_1]
-    fixed21 = W_f_1[..., :, 0:n_h_1]
+    fixed18 = W_o_1[:, 0:n_h_1]
+    fixed19 = W_C_1[:, 0:n_h_1]
+    fixed20 = W_i_1[:, 0:n_h_1]
+    fixed21 = W_f_1[:, 0:n_h_1]
     for t in range(T, 0, -1):
         # dh_1[t] = delta_o_2_2[t][size(h_2):size(h_1) + size(h_2)] + delta_C_add_2_2[t][size(h_2):size(h_1) + size(h_2)] + delta_i_2_2[t][size(h_2):size(h_1) + size(h_2)] + delta_f_2_2[t][size(h_2):size(h_1) + size(h_2)] + W_o_1[:, 0:size(h_1)].T @ delta_o_1[t+1] + W_C_1[:, 0:size(h_1)].T @ delta_C_add_1[t+1] + W_i_1[:, 0:size(h_1)].T @ delta_i_1[t+1] + W_f_1[:, 0:size(h_1)].T @ delta_f_1[t+1]
         dh_1_t = delta_o_2_2[t - 1][..., n_h_2:n_h_1 + n_h_2] + delta_C_add_2_2[t - 1][..., n_h_2:n_h_1 + n_h_2] + delta_i_2_2[t - 1][..., n_h_2:n_h_1 + n_h_2] + delta_f_2_2[t - 1][..., n_h_2:n_h_1 + n_h_2] + (delta_o_1[t] @ fixed18) + (delta_C_add_1[t] @ fixed19) + (delta_i_1[t] @ fixed20) + (delta_f_1[t] @ fixed21)
@@ -361,7 +361,7 @@ def value_and_grad(params, inputs):
     db_y = over_batch(delta_y.sum(0), 1)
 
     # dh_1_0 = W_o_1[:, 0:size(h_1)].T @ delta_o_1[1] + W_C_1[:, 0:size(h_1)].T @ delta_C_add_1[1] + W_i_1[:, 0:size(h_1)].T @ delta_i_1[1] + W_f_1[:, 0:size(h_1)].T @ delta_f_1[1]
-    dh_1_0 = (delta_o_1[0] @ W_o_1[..., :, 0:n_h_1]) + (delta_C_add_1[0] @ W_C_1[..., :, 0:n_h_1]) + (delta_i_1[0] @ W_i_1[..., :, 0:n_h_1]) + (delta_f_1[0] @ W_f_1[..., :, 0:n_h_1])
+    dh_1_0 = (delta_o_1[0] @ W_o_1[:, 0:n_h_1]) + (delta_C_add_1[0] @ W_C_1[:, 0:n_h_1]) + (delta_i_1[0] @ W_i_1[:, 0:n_h_1]) + (delta_f_1[0] @ W_f_1[:, 0:n_h_1])
 
     # dC_1_0 = dC_1[1] * f_1[1]
     dC_1_0 = dC_1[0] * f_1[0]
