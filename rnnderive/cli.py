@@ -7,13 +7,12 @@ check fails, 2 when the input is wrong, 130 when interrupted.
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,11 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+MAX_STDIN = 800_000
+
 
 # ---------------------------------------------------------------- what is printed
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a formula is written."""
 
     text = "text"
@@ -42,7 +43,7 @@ class Format(str, Enum):
     json = "json"
 
 
-class View(str, Enum):
+class View(StrEnum):
     """What of a derivation is shown."""
 
     steps = "steps"
@@ -53,14 +54,14 @@ class View(str, Enum):
     jacobian = "jacobian"
 
 
-class What(str, Enum):
+class What(StrEnum):
     """Which program is written."""
 
     gradient = "gradient"
     forward = "forward"
 
 
-class Engine(str, Enum):
+class Engine(StrEnum):
     """What sets a report."""
 
     auto = "auto"
@@ -73,7 +74,7 @@ class Line:
     """A formula, with what is known about it.
 
     `source` is the formula in the language, for an equation of a recurrence; `holds` is the
-    verdict of the exact check, None where there was none.
+    verdict of a check, None where there was none, `by` the method, `error` what it found.
     """
 
     math: Math
@@ -81,6 +82,8 @@ class Line:
     number: int | None = None
     rule: str | None = None
     holds: bool | None = None
+    by: str | None = None
+    error: str = ""
 
     def text(self) -> str:
         """The line for a terminal: an equation in the language, any other formula in Unicode."""
@@ -89,7 +92,11 @@ class Line:
         formula = self.source or pr.text(self.math)
         mark = {True: "✓ ", False: "✗ ", None: ""}[self.holds]
         number = f"({self.number})".rjust(4) + " " if self.number else ""
-        return f"{number}{mark}{formula}" + (f"    [{self.rule}]" if self.rule else "")
+        return (
+            f"{number}{mark}{formula}"
+            + (f"    [{self.rule}]" if self.rule else "")
+            + (f"  {self.error}" if self.error else "")
+        )
 
     def sides(self) -> tuple[Math, Math]:
         """What stands on either side of the equals sign."""
@@ -99,17 +106,15 @@ class Line:
     def comment(self) -> str:
         """Number, rule and verdict in words."""
         number = f"({self.number}) " if self.number else ""
-        verdict = {True: " (holds exactly)", False: " (DOES NOT HOLD)", None: ""}[self.holds]
+        verdict = {True: f" (holds: {self.by})", False: f" (DOES NOT HOLD: {self.error})", None: ""}[self.holds]
         return f"{number}{self.rule or ''}{verdict}".strip()
 
     def record(self) -> dict[str, Any]:
         """The line for a machine."""
         from rnnderive import printing as pr
 
-        return {
-            "number": self.number, "rule": self.rule, "holds": self.holds, "source": self.source,
-            "text": pr.text(self.math), "latex": pr.latex(self.math), "typst": pr.typst(self.math),
-        }  # fmt: skip
+        known = {k: getattr(self, k) for k in ("number", "rule", "holds", "by", "error", "source")}
+        return {**known, **{w.__name__: w(self.math) for w in (pr.text, pr.latex, pr.typst)}}
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def _show(sections: Iterable[Section], form: Format, **facts: Any) -> None:
     sections = list(sections)
     if form is Format.json:
         found = [{"title": s.title, **s.facts, "lines": [n.record() for n in s.lines]} for s in sections]
-        _out(json.dumps({**facts, "sections": found}, ensure_ascii=False, indent=2))
+        _json({**facts, "sections": found})
         return
     writers = {Format.text: _as_text, Format.latex: _as_latex, Format.typst: _as_typst}
     _out("\n\n".join("\n".join(writers[form](s)) for s in sections))
@@ -160,6 +165,32 @@ def _as_typst(section: Section) -> Iterator[str]:
         left, right = map(pr.typst, line.sides())
         yield f"{left} &= {right}" + (" \\" if k + 1 < len(section.lines) else "")
     yield "$"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], form: Format) -> str:
+    """A table of words."""
+    if form is Format.latex:
+        lines = [" & ".join(_plain_latex(c) for c in row) + r" \\" for row in (head, *rows)]
+        return "\n".join(
+            [rf"\begin{{tabular}}{{{'l' * len(head)}}}", lines[0], r"\hline", *lines[1:], r"\end{tabular}"]
+        )
+    if form is Format.typst:
+        # A string of JSON is a string of Typst.
+        lines = [", ".join(json.dumps(c, ensure_ascii=False) for c in row) for row in (head, *rows)]
+        return "\n".join([f"#table(columns: {len(head)},", *(f"  {row}," for row in lines), ")"])
+    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+
+
+def _json(value: Any) -> None:
+    _out(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _plain_latex(words: str) -> str:
+    """Words with the signs that LaTeX would read escaped."""
+    special = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in words)
 
 
 def _out(words: str) -> None:
@@ -246,9 +277,7 @@ def _rnnderive(
 
 @app.command()
 def cells(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[CELL]", help=CELL_HELP, show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[CELL]", help=CELL_HELP, show_default=False)] = None,
     form: Formatted = Format.text,
 ) -> None:
     """List the library, or print the equations of one cell.
@@ -266,7 +295,7 @@ def cells(
     if name is None:
         about = {n: _about(n) for n in LIBRARY}
         if form is Format.json:
-            _out(json.dumps(about, ensure_ascii=False, indent=2))
+            _json(about)
             return
         width = max(map(len, about))
         _out("\n".join(f"{n.ljust(width)}  {words}" for n, words in about.items()))
@@ -275,7 +304,8 @@ def cells(
     title = _about(name) if name in LIBRARY else f"The equations of {name}"
     shapes = {n: [str(s) for s in net.shape(n)] for n in (*net.parameters, *net.initial_states, *net.inputs)}
     if form is Format.text:
-        _out(f"# {title}\n{net}")
+        sizes = ", ".join(f"{n} {_size(rows)}×{_size(columns)}" for n, (rows, columns) in shapes.items())
+        _out(f"# {title}\n# {sizes}\n{net}")
         return
     _show([_equations(title, net)], form, cell=str(net), shapes=shapes)
 
@@ -289,8 +319,12 @@ def derive(
     ] = "T",
     of: Annotated[
         str | None,
-        typer.Option("--of", metavar="NAME", help="What is differentiated: the loss, or a state such as h[T].",
-                     show_default="the loss"),
+        typer.Option(
+            "--of",
+            metavar="NAME",
+            help="What is differentiated: the loss, or a state such as h[T].",
+            show_default="the loss",
+        ),
     ] = None,
     view: Annotated[
         View | None,
@@ -299,13 +333,14 @@ def derive(
     form: Formatted = Format.text,
     truncate: Truncate = None,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Check each step exactly, against the one before it.")
+        bool, typer.Option("--check/--no-check", help="Check each line, independently of how it was derived.")
     ] = True,
 ) -> None:
     """Derive a gradient and print the derivation.
 
-    With --wrt: line by line, each line with its rule and a mark, ✓, when the exact check confirms
-    it.  Without: the adjoint recurrence (back-propagation through time) and the local Jacobians.
+    With --wrt: line by line, each with its rule and ✓ where the check confirms it (sums and
+    products exactly, in a finite field; a local Jacobian by the complex step).  Without: the
+    adjoint recurrence (back-propagation through time) and the local Jacobians of the states.
 
     \b
     Examples:
@@ -331,7 +366,7 @@ def derive(
         if v is View.adjoint:
             sections += _adjoint_sections(d)
         elif v is View.tangent:
-            sections.append(_equations("The tangent recurrence (forward mode), below the network's own equations", d.tangent))
+            sections.append(_equations("The network and its tangent (forward mode)", d.tangent))
         elif v is View.jacobian:
             sections.append(_jacobians(d))
         elif v is View.components:
@@ -343,7 +378,9 @@ def derive(
                 section = _steps(d, n, steps, of if timed else None, check)
                 bad = bad or any(line.holds is False for line in section.lines)
                 sections.append(section)
-    _show(sections, form, cell=str(net), view=[v.value for v in views], wrt=list(names), of=of or net.loss, T=str(steps))
+    _show(
+        sections, form, cell=str(net), view=[v.value for v in views], wrt=list(names), of=of or net.loss, T=str(steps)
+    )
     if bad:
         raise typer.Exit(1)
 
@@ -352,10 +389,13 @@ def derive(
 def code(
     cell: Cell,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here; stdout otherwise.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write here; stdout otherwise.", show_default=False),
     ] = None,
     wrt: Wrt = None,
-    what: Annotated[What, typer.Option("--what", help="The loss with its gradient, or all sequences forward.")] = What.gradient,
+    what: Annotated[
+        What, typer.Option("--what", help="The loss with its gradient, or all sequences forward.")
+    ] = What.gradient,
     truncate: Truncate = None,
 ) -> None:
     """Print the program as a readable Python module that needs NumPy alone.
@@ -373,6 +413,45 @@ def code(
         typer.echo(source, nl=not source.endswith("\n"))
     else:
         output.write_text(source, encoding="utf-8")
+
+
+@app.command("check")
+def check_command(
+    cell: Cell,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the points at which is checked.")] = 0,
+    truncate: Truncate = None,
+    form: Formatted = Format.text,
+) -> None:
+    """Run the ladder of checks on a cell's gradient and print the table.
+
+    Exit status 1 when a rung fails.
+
+    \b
+    Examples:
+      rnnderive check lstm
+      rnnderive check my_cell.txt --seed 7
+    """
+    import rnnderive as rd
+    from rnnderive.checks import check
+
+    d = rd.derive(_load(cell), truncate=truncate)
+    with _working(f"checking {cell}"):
+        ladder = check(d, seed=seed)
+    head = ("rung", "checked by", "points", "tolerance", "largest error", "verdict")
+    rows = [
+        (r.rung, r.method, str(r.points), r.tolerance_text, r.error_text, "holds" if r.ok else "FAILED")
+        for r in ladder.rows
+    ]
+    if form is Format.json:
+        keys = [h.replace(" ", "_") for h in head]
+        rungs = [
+            dict(zip(keys, row, strict=True)) | {"verdict": r.ok} for row, r in zip(rows, ladder.rows, strict=True)
+        ]
+        _json({"cell": str(d.net), "seed": seed, "holds": bool(ladder), "rungs": rungs})
+    else:
+        _out(_table(head, rows, form))
+    if not ladder:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -416,9 +495,12 @@ def _load(cell: str) -> Recurrence:
     if cell != "-":
         return load(cell)
     try:
-        return Recurrence.parse(sys.stdin.read())
+        text = sys.stdin.buffer.read(MAX_STDIN + 1).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"stdin is not a text in {error.encoding}: {error.reason}") from None
+        raise InputError(f"stdin is not a text in UTF-8: {error.reason} at byte {error.start}") from None
+    if len(text) > MAX_STDIN:
+        raise InputError(f"stdin is larger than {MAX_STDIN} bytes")
+    return Recurrence.parse(text)
 
 
 def _about(name: str) -> str:
@@ -427,6 +509,10 @@ def _about(name: str) -> str:
 
     first = (LIBRARY[name].__doc__ or "").strip().split("\n")[0]
     return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"\1", first).replace("``", "").rstrip(".")
+
+
+def _size(size: str) -> str:
+    return f"({size.replace(' ', '')})" if " " in size else size
 
 
 def _horizon(words: str) -> Any:
@@ -464,10 +550,11 @@ def _jacobians(d: Derivation) -> Section:
     lags: dict[str, set[int]] = {}
     for e in d.net.equations:
         for r in d.net.reads(e.name):
-            if r.lag not in (None, 0) and r.name in d.net:
+            if r.lag not in (None, 0):
                 lags.setdefault(r.name, set()).add(r.lag)
+    groups = d.graph(d.wrt[0]).groups if d.wrt else []
+    states = [n for g in groups if g.direction != "all" for n in g.names]
     lines = []
-    states = [n for n in d.net.sequences if n in lags]
     for v in states:
         for u in states:
             for lag in sorted(lags[u], reverse=True):
@@ -477,7 +564,7 @@ def _jacobians(d: Derivation) -> Section:
                     left = Factor("partial", d.net.leaf(v), before, value)
                     sides = (left.math(d.net.notation), value.math(d.net.notation))
                     lines.append(Line(pr.Infix(("", "="), sides, pr.RELATION)))
-    return Section("The local Jacobians of the states", tuple(lines))
+    return Section("The local Jacobians of the states" + ("" if lines else ": there is no state"), tuple(lines))
 
 
 def _components(d: Derivation, name: str) -> Section:
@@ -495,23 +582,26 @@ def _chain(d: Derivation, name: str, steps: Any, of: str | None) -> Section:
         Line(pr.Infix(("", "="), (left, right.math(d.net.notation)), pr.RELATION), rule=rule)
         for right, rule in ((chain, "the sum over all paths"), (chain.doit(), "every factor written out"))
     ]
-    return Section(f"d{of or d.net.loss}/d{name}, T = {steps}", tuple(lines), _blocks(d, name, steps, of))
+    return Section(_title(d, name, steps, of), tuple(lines), _blocks(d, name, steps, of))
+
+
+def _title(d: Derivation, name: str, steps: Any, of: str | None) -> str:
+    return f"d{of or d.net.loss}/d{name}, " + ("any T" if str(steps) == "T" else f"T = {steps}")
 
 
 def _steps(d: Derivation, name: str, steps: Any, of: str | None, check: bool) -> Section:
-    found = d.steps(name, T=steps, of=of)
-    verdicts: list[bool | None] = [None] * len(found)
+    notation = d.net.notation
     if check:
         from rnnderive.checks import check_steps
 
-        verdicts = [bool(v) for v in check_steps(d.net, found)]
-    notation = d.net.notation
-    lines = [
-        Line(s.math(notation), number=s.number, rule=s.rule, holds=v) for s, v in zip(found, verdicts, strict=True)
-    ]
+        with _working(f"checking the steps of {name}"):
+            marks = check_steps(d, name, steps, of=of)
+        lines = [Line(m.step.math(notation), None, m.step.number, m.step.rule, m.ok, m.by, m.error) for m in marks]
+    else:
+        lines = [Line(s.math(notation), None, s.number, s.rule) for s in d.steps(name, T=steps, of=of)]
     facts = _blocks(d, name, steps, of)
     where = "".join(f"; {s} = [{', '.join(names)}]" for s, names in facts["states"].items())
-    return Section(f"d{of or d.net.loss}/d{name}, T = {steps}{where}", tuple(lines), facts)
+    return Section(_title(d, name, steps, of) + where, tuple(lines), facts)
 
 
 def _blocks(d: Derivation, name: str, steps: Any, of: str | None) -> dict[str, Any]:
@@ -549,6 +639,3 @@ def main() -> None:
         app(prog_name="rnnderive")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-_ = os

@@ -300,7 +300,8 @@ class Derivation:
         graph = self.graph(wrt, T)
         chain = graph.products() if form == "sum" else graph.nested()
         expression = tm.at_horizon(chain.doit(), T)
-        function, leaves, sizes = _lambdified(expression)
+        sizes = self.net.sizes
+        function, leaves = _lambdified(expression, sizes)
         shape = graph.wrt.shape
 
         def gradient(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
@@ -315,6 +316,26 @@ class Derivation:
             return out[:, 0] if columns == 1 else out
 
         return gradient
+
+    def terms(
+        self, wrt: str, T: int, params: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> list[tuple[Term, Any]]:
+        """The summands of the chain, each with its value in the shape of `wrt`.
+
+        The values add up to the gradient.
+        """
+        graph = self.graph(wrt, T)
+        chain = graph.products()
+        arrays = prepare(self.net, params, inputs)
+        if arrays.batch is not None or arrays.T != T:
+            raise InputError(f"this chain is for one sequence of {T} steps, without a batch axis")
+        run = reference_run(self.net, arrays)
+        rows, columns = (int(sp.sympify(s).subs(run.algebra.sizes)) for s in graph.wrt.shape)
+        out = []
+        for term in _parts(chain):
+            value = run.term(term, None).reshape(columns, rows).T
+            out.append((term, value[:, 0] if columns == 1 else value))
+        return out
 
     def _repr_latex_(self) -> str:
         return self.adjoint._repr_latex_()
@@ -355,14 +376,13 @@ def reference_run(net: Recurrence, arrays: Any, dtype: Any = None) -> Run:
 
 
 @lru_cache(maxsize=64)
-def _lambdified(expression: Term) -> tuple[Callable[..., Any], tuple[Term, ...], tuple[Any, ...]]:
-    """A NumPy function of the expression's leaves and sizes, made by SymPy; the leaves and sizes."""
+def _lambdified(expression: Term, sizes: tuple[Any, ...]) -> tuple[Callable[..., Any], tuple[Term, ...]]:
+    """A NumPy function of the expression's leaves and sizes, made by SymPy; and the leaves."""
     leaves = tuple(dict.fromkeys(n for n in tm.members(expression) if isinstance(n, tm.At | tm.Parameter)))
-    sizes = tuple(sorted({s for leaf in leaves for size in leaf.shape for s in sp.sympify(size).free_symbols}, key=str))
     names = [sp.Symbol(leaf.code()) for leaf in leaves]
     functions = {f"elementwise_{name}": numpy_function(name) for name in FUNCTIONS}
     space = {**functions, **_operators(), "np": np}
-    return sp.lambdify([*names, *sizes], expression, modules=[space, "numpy"]), leaves, sizes
+    return sp.lambdify([*names, *sizes], expression, modules=[space, "numpy"]), leaves
 
 
 @lru_cache(maxsize=1)

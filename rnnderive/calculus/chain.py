@@ -300,10 +300,11 @@ class Graph:
 
     def symbolic(self) -> Term:
         """Σ over the steps and ∏ over the factors between them, for the symbol T."""
-        if isinstance(self.of, tm.At):
+        if self.of.name in self.owner and isinstance(self.of, tm.At):
             return self._sum(self._symbolic_from(self.owner[self.of.name], self.of.index, 0))
         parts: list[Term] = []
-        for term, every in _over_time(self.net[self.of.name].right):
+        right = self.net[self.of.name].right
+        for term, every in _over_time(tm.at_time(right, self.of.index) if isinstance(self.of, tm.At) else right):
             first = self._split_symbolic(self.walk(term, None))
             for group, index, j in first:
                 if group is None:

@@ -66,11 +66,7 @@ class Anatomy:
         while len(seen) > 1:
             # A bidirectional layer's [h_L[t], h_R[t]] is in no loop: the core grows until one name is left.
             ready = next(
-                (
-                    e.name
-                    for e in net.equations
-                    if e.timed and e.name not in core and _ready(net, e.name, core)
-                ),
+                (e.name for e in net.equations if e.timed and e.name not in core and _ready(net, e.name, core)),
                 None,
             )
             if ready is None:
@@ -214,12 +210,7 @@ def copies(net: Recurrence, parts: Anatomy, suffix: str, taken: Iterable[str] = 
 
 def kept(net: Recurrence, parts: Anatomy) -> set[str]:
     """The names that no copy changes: those of the head, and the inputs."""
-    head = {
-        n.name
-        for name in parts.head
-        for n in tm.members(net[name].right)
-        if isinstance(n, tm.At | tm.Parameter)
-    }
+    head = {n.name for name in parts.head for n in tm.members(net[name].right) if isinstance(n, tm.At | tm.Parameter)}
     return (head | set(parts.head) | set(net.inputs)) - set(parts.core)
 
 

@@ -57,9 +57,7 @@ def readout(
     readers = [n for n in parts.head if cell[n].timed and any(r.name == out for r in cell.reads(n))]
     readers = [n for n in readers if not _has_loss(cell, n)]
     if len(readers) > 1:
-        raise InputError(
-            f"several layers read {out}: {', '.join(readers)}; say in the equations which one to replace"
-        )
+        raise InputError(f"several layers read {out}: {', '.join(readers)}; say in the equations which one to replace")
     old = readers[0] if readers else out
     rest = [n for n in parts.head if n not in readers]
     name = name or (readers[0] if readers else "y")
@@ -72,9 +70,7 @@ def readout(
     return assemble(lines, cell)
 
 
-def loss(
-    cell: Recurrence, kind: str = "squared_error", at: str = "last", target: str = "target"
-) -> Recurrence:
+def loss(cell: Recurrence, kind: str = "squared_error", at: str = "last", target: str = "target") -> Recurrence:
     """A cell with another loss on the same prediction.
 
     Parameters
@@ -108,9 +104,7 @@ def loss(
     if at not in ("last", "every"):
         raise InputError(f"found at={at!r}, expected 'last' or 'every'")
     compared = [n for e in cell.equations for n in tm.members(e.right) if isinstance(n, tm.Loss)]
-    dropped = _with_readers(
-        cell, [cell.loss or "", *(e.name for e in cell.equations if _has_loss(cell, e.name))]
-    )
+    dropped = _with_readers(cell, [cell.loss or "", *(e.name for e in cell.equations if _has_loss(cell, e.name))])
     rest = [e.name for e in cell.equations if e.name not in dropped]
     if compared:
         leaves = [n.args[0] for n in compared]
@@ -120,15 +114,11 @@ def loss(
     found = list(dict.fromkeys(found))
     if len(found) != 1 or found[0] not in rest:
         shown = ", ".join(map(str, leaves)) if compared else ", ".join(found) or "none"
-        raise InputError(
-            f"expected one prediction with a name, found {shown}; write the loss as an equation, L = …"
-        )
+        raise InputError(f"expected one prediction with a name, found {shown}; write the loss as an equation, L = …")
     prediction = found[0]
     timed = cell[prediction].timed
     if at == "every" and not timed:
-        raise InputError(
-            f"{prediction} has no time index, so that there is no loss at every step; use at='last'"
-        )
+        raise InputError(f"{prediction} has no time index, so that there is no loss at every step; use at='last'")
     name = cell.loss or "L"
     _check_free(cell, rest, [name, target])
     if at == "every":
@@ -153,13 +143,9 @@ def _with_readers(cell: Recurrence, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _check_free(
-    cell: Recurrence, rest: Iterable[str], names: Iterable[str], going: Iterable[str] = ()
-) -> None:
+def _check_free(cell: Recurrence, rest: Iterable[str], names: Iterable[str], going: Iterable[str] = ()) -> None:
     """Refuse names that the equations which stay already use, but for those that are `going`."""
-    used = {n.name for r in rest for side in (cell[r].left, cell[r].right) for n in _leaves(side)} - set(
-        going
-    )
+    used = {n.name for r in rest for side in (cell[r].left, cell[r].right) for n in _leaves(side)} - set(going)
     used |= {f"{n}0" for n in used if n in cell.sequences}
     for name in names:
         if not str(name).isidentifier():

@@ -86,6 +86,10 @@ class Run:
                 return self.timeless(term.name, step)
             case tm.At():
                 return self.at(term.name, self.index(term.index, step))
+            case tm.Extent() if term.args[0] == tm.T:
+                return self.algebra.number(sp.Integer(self.T))
+            case tm.Extent() if term.args[0] == tm.BATCH and tm.BATCH not in self.algebra.sizes:
+                return self.algebra.number(sp.S.One)  # one sequence is a batch of one
             case tm.TimeSum():
                 total = self.term(term.args[0], 1)
                 for s in range(2, self.T + 1):

@@ -364,7 +364,7 @@ def _check_definitions(raw: Text) -> None:
             raise raw.error(
                 LanguageError,
                 f"{name} has a time index, but it is also the initial state of {state}, read outside 1..T; "
-                f"expected another name, such as {state}_0",
+                "rename one of the two",
                 node,
             )
     for name in sorted(timed.keys() & bare.keys()):

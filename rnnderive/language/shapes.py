@@ -340,6 +340,12 @@ class Shapes:
 
     def _unify(self, node: Raw, parts: Iterable[Raw]) -> None:
         parts = list(parts)
+        if node.data == "bare" and sum(not self._scalar(p) for p in parts) > 1:
+            raise self._error(
+                f"{node.op} and @ bind alike, so that this reads ({self.text.excerpt(node)}) @ …; "
+                f"write {self.text.excerpt(node.parts[0])} {node.op} (… @ …), or those brackets",
+                node,
+            )
         for part in parts:
             good = self.sizes.equate(node.rows, part.rows) and self.sizes.equate(node.columns, part.columns)
             self._require(

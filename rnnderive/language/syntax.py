@@ -275,7 +275,10 @@ class _Reader:
                 return self.raw(node, "number", data=self.number(node))
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.MatMult() | ast.Div(), right=right):
                 op = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.MatMult: "@", ast.Div: "/"}[type(node.op)]
-                return self.raw(node, op, self.term(left), self.term(right))
+                first = self.term(left)
+                if op == "@" and first.op in "*/" and self.place(left) == self.place(node):
+                    first.data = "bare"  # a * W @ x without brackets: Shapes refuses what is meant otherwise
+                return self.raw(node, op, first, self.term(right))
             case ast.BinOp(left=left, op=ast.Pow(), right=right):
                 return self.raw(node, "**", self.term(left), data=self.integer(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -300,7 +303,7 @@ class _Reader:
     def number(self, node: ast.Constant) -> sp.Rational:
         """A number as it was written: 0.1 is 1/10."""
         words = ast.get_source_segment(self.dedented, node) or repr(node.value)
-        magnitude = abs(node.value)
+        magnitude = abs(node.value)  # type: ignore[arg-type]  # the caller has seen that it is a number
         if magnitude > MAX_NUMBER or (magnitude < 1 / MAX_NUMBER and re.search("[1-9]", words.lower().split("e")[0])):
             raise self.error(f"found {self.words(node)!r}, expected a number between 1e-300 and 1e300", node)
         return sp.Rational(words.replace("_", "")) if magnitude else sp.S.Zero
@@ -600,6 +603,13 @@ def write_raw(node: Raw) -> str:
             return str(node.data)
         case "+" | "-" | "*" | "@" | "/":
             return f" {node.op} ".join(write_raw(p) if p.op not in "+-*/@" else f"({write_raw(p)})" for p in node.parts)
+        case "**":
+            return f"({write_raw(node.parts[0])})**{node.data}"
+        case "block":
+            return f"{write_raw(node.parts[0])}[…]"
+        case "where":
+            sign, left, right = node.data
+            return f"({write_raw(node.parts[0])} if {_index(left)} {sign} {_index(right)} else 0)"
         case ".T":
             return f"{write_raw(node.parts[0])}.T"
         case "neg":

@@ -18,6 +18,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     "=": ("=", "=", " = "),
     ",": (",", ",", ", "),
     "odot": (r"\odot", "dot.o", " ⊙ "),
+    "times": (r"\times", "times", " × "),
     "kron": (r"\otimes", "times.o", " ⊗ "),
     "cdot": (r"\cdot", "dot.op", " · "),
     "le": (r"\le", "<=", " ≤ "),

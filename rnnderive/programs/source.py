@@ -188,7 +188,7 @@ class _Module:
         if states:
             self._line("given = {**params, **inputs}")
         for n in states:
-            self._line(f'{self.names[n]} = given.get("{n}", 0.0)')
+            self._line(f'{self.names[n]} = given.get("{n}", np.zeros({self.size(self.net.shape(n)[0])}, dtype))')
         for n in beyond:  # an adjoint is zero outside 1..T
             self._line(f"{self.names[n]} = np.zeros({self.size(self.net.shape(n)[0])}, dtype)")
         for n in inputs:
@@ -489,7 +489,7 @@ class _Module:
     def _stack(self, term: Term, c: _Context) -> str:
         codes = ", ".join(self.emit(a, c) for a in term.args)
         axis = -1 if term.is_column else -2
-        same = all(isinstance(a, tm.At) for a in term.args)
+        same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args)
         return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
 
     def _block(self, term: Any, c: _Context) -> str:
@@ -553,8 +553,11 @@ class _Module:
     def _timed(self, term: Term, c: _Context) -> str:
         """A column or row with a step axis, where the context runs over all t."""
         code = self.emit(term, c)
+        size = self.size(sp.Mul(*term.shape))
         if c.kind == "all" and not _depends_on_time(term):
-            return f"np.broadcast_to({code}, (T, *lead, {self.size(sp.Mul(*term.shape))}))"
+            return f"np.broadcast_to({code}, (T, *lead, {size}))"
+        if c.kind == "timeless" and self.net.is_shared(term):
+            return f"np.broadcast_to({code}, (*lead, {size}))"
         return code
 
     def _reduced(self, body: Term, c: _Context, batch: bool) -> str:
@@ -580,19 +583,22 @@ class _Module:
     def _single(self, term: Any) -> Term | None:
         """The value at the one step where a conditional holds."""
         sign, left, right = term.relation
-        return tm.at_time(term.args[3], right) if sign == "==" and left == t else None
+        if sign != "==" or left != t or right not in (1, tm.T):  # any other step may not be there
+            return None
+        return tm.at_time(term.args[3], right)
 
     def _where(self, term: Any, c: _Context) -> str:
         sign, left, right = term.relation
         body = term.args[3]
         if c.kind != "all":
             condition = f"{left} {sign} {right}"
-            return f"({self.emit(body, c)} if {condition} else 0.0)"
+            return f"({self.emit(body, c)} if {condition} else {self._filled(tm.Zeros(*body.shape), c)})"
         single = self._single(term)
         if single is not None:
             code = self.emit(single, _Context("timeless"))
             return f"impulse({code}, {right} - 1, {self._shape('T', term)}, dtype)"
-        lo, hi = ("0", f"{right}") if sign == "<=" else (f"{right} - 1", "T")
+        lo = "0" if sign == "<=" else f"{right} - 1"
+        hi = "T" if sign == ">=" else f"{right}"
         return f"window({self._timed_any(body, c)}, {lo}, {hi})"
 
     def _timed_any(self, term: Term, c: _Context) -> str:

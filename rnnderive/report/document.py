@@ -179,7 +179,7 @@ class Step:
 class Steps:
     """A derivation, step by step."""
 
-    steps: Sequence[Step]
+    steps: Sequence[Step | Numbered]
 
 
 @dataclass(frozen=True)
@@ -428,8 +428,8 @@ class _Clerk:
             case Equation() | Aligned():
                 return self.equation(block)
             case Steps():
-                return Steps(tuple(self.step(s) for s in block.steps))  # type: ignore[arg-type]
-            case Table():
+                return Steps(tuple(map(self.step, block.steps)))
+            case Table() if block.caption or block.label:
                 return self.captioned(block, "Table")
             case Figure():
                 return self.captioned(block, "Figure")
@@ -442,7 +442,7 @@ class _Clerk:
                     k = self.count("source")
                     self.sources[key] = Target(f"[{k}]", f"source-{k}")
                 return block
-            case Paragraph() | Bullets() | Listing():
+            case Paragraph() | Bullets() | Listing() | Table():
                 return block
         raise InputError(f"a {type(block).__name__} is no block of a report")
 
@@ -455,7 +455,9 @@ class _Clerk:
         self.aim(block.label, f"({number})", f"equation-{number}")
         return Numbered(block, number, f"equation-{number}")
 
-    def step(self, step: Step) -> Numbered:
+    def step(self, step: Step | Numbered) -> Numbered:
+        if isinstance(step, Numbered):
+            return step
         anchor = f"step-{self.count('step')}"
         self.aim(step.label, f"{self.words['step']} {step.number}", anchor)
         return Numbered(step, str(step.number), anchor)

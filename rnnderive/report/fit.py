@@ -70,7 +70,7 @@ def width(node: Math, style: str = "display") -> float:
     --------
     >>> from rnnderive.printing import Letter, Row
     >>> round(width(Row((Letter("W"), Letter("x")))), 2)
-    1.65
+    1.7
     """
     match node:
         case Letter(name):
@@ -147,7 +147,7 @@ def height(node: Math) -> float:
         case Script(base, sub, sup):
             return height(base) + 0.25 * ((sub is not None) + (sup is not None))
         case Grid(rows):
-            return sum(max(1.25, *(height(e) for e in row)) for row in rows)
+            return sum(max(1.5, *(height(e) for e in row)) for row in rows)
         case Big(_, lower, upper, body):
             return max(1.5 + 0.8 * ((lower is not None) + (upper is not None)), height(body))
         case Row(items) | Infix(_, items):
@@ -237,7 +237,7 @@ def lines(node: Math, room: float) -> tuple[Line, ...]:
     >>> from rnnderive.printing import Infix, Letter, SUM
     >>> long = Infix(("", *"+" * 9), tuple(Letter("x") for _ in range(10)), SUM)
     >>> [len(line.pieces) for line in lines(long, 9.0)]
-    [9, 10]
+    [9, 8, 2]
     """
     if width(node) <= room:
         return (Line((node,)),)
@@ -366,6 +366,7 @@ class Display:
     """Lines in two columns, aligned between them; `left` may be empty."""
 
     rows: tuple[tuple[Line | None, Line], ...]
+    shadow: Line | None = None  # a left side of an earlier part, kept free of ink, for the alignment
 
     @property
     def height(self) -> float:
@@ -424,8 +425,10 @@ def _hanging(left: Math | None, sign: str, right: Math, room: float) -> list[tup
     return out + [(None, Line(r.pieces, r.indent + _STEP + 1.4)) for r in rest]
 
 
-def pages(shown: Display, room: float = 36.0) -> tuple[Display, ...]:
-    """Split a display higher than `room` em, so that the page can break in between."""
+def pages(shown: Display, whole: float = 24.0, room: float = 12.0) -> tuple[Display, ...]:
+    """Split a display higher than `whole` em into parts of about `room` em: a page may end between them."""
+    if shown.height <= whole:
+        return (shown,)
     out: list[list[tuple[Line | None, Line]]] = [[]]
     used = 0.0
     for row in shown.rows:
@@ -435,4 +438,6 @@ def pages(shown: Display, room: float = 36.0) -> tuple[Display, ...]:
             used = 0.0
         out[-1].append(row)
         used += high
-    return tuple(Display(tuple(rows)) for rows in out)
+    lefts = [left for left, _ in shown.rows if left is not None]
+    shadow = max(lefts, key=lambda line: line.width, default=None) if len(out) > 1 else None
+    return tuple(Display(tuple(rows), shadow) for rows in out)

@@ -83,10 +83,10 @@ def value_and_grad(params, inputs):
     n_h_R = W_f_R.shape[-2]
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h_L0 = given.get("h_L0", 0.0)
-    C_L0 = given.get("C_L0", 0.0)
-    h_R0 = given.get("h_R0", 0.0)
-    C_R0 = given.get("C_R0", 0.0)
+    h_L0 = given.get("h_L0", np.zeros(n_h_L, dtype))
+    C_L0 = given.get("C_L0", np.zeros(n_h_L, dtype))
+    h_R0 = given.get("h_R0", np.zeros(n_h_R, dtype))
+    C_R0 = given.get("C_R0", np.zeros(n_h_R, dtype))
 
     # f_L_in[t] = W_f_L[:, size(h_L):size(h_L) + size(x)] @ x[t] + b_f_L
     f_L_in = (x @ W_f_L[:, n_h_L:n_h_L + n_x].T) + b_f_L

@@ -63,8 +63,8 @@ def value_and_grad(params, inputs):
     n_h_R = W_R.shape[-2]
     n_y = V.shape[-2]
     given = {**params, **inputs}
-    h_L0 = given.get("h_L0", 0.0)
-    h_R0 = given.get("h_R0", 0.0)
+    h_L0 = given.get("h_L0", np.zeros(n_h_L, dtype))
+    h_R0 = given.get("h_R0", np.zeros(n_h_R, dtype))
 
     # h_L_in[t] = W_L @ x[t] + b_h_L
     h_L_in = (x @ W_L.T) + b_h_L

@@ -65,8 +65,8 @@ def value_and_grad(params, inputs):
     n_x = W_i.shape[-1] - n_h
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
-    C0 = given.get("C0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
+    C0 = given.get("C0", np.zeros(n_h, dtype))
 
     # i_in[t] = W_i[:, size(h):size(h) + size(x)] @ x[t] + b_i
     i_in = (x @ W_i[:, n_h:n_h + n_x].T) + b_i

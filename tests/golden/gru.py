@@ -68,7 +68,7 @@ def value_and_grad(params, inputs):
     n_x = W_z.shape[-1] - n_h
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # z_in[t] = W_z[:, size(h):size(h) + size(x)] @ x[t] + b_z
     z_in = (x @ W_z[:, n_h:n_h + n_x].T) + b_z

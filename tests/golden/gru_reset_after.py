@@ -67,7 +67,7 @@ def value_and_grad(params, inputs):
     n_x = W_r.shape[-1]
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # r_in[t] = W_r @ x[t] + b_r
     r_in = (x @ W_r.T) + b_r

@@ -61,7 +61,7 @@ def value_and_grad(params, inputs):
     n_y = V.shape[-2]
     n_y_hat = W_fc.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # h_in[t] = W @ x[t] + b_h
     h_in = (x @ W.T) + b_h

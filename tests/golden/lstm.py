@@ -67,8 +67,8 @@ def value_and_grad(params, inputs):
     n_x = W_f.shape[-1] - n_h
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
-    C0 = given.get("C0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
+    C0 = given.get("C0", np.zeros(n_h, dtype))
 
     # f_in[t] = W_f[:, size(h):size(h) + size(x)] @ x[t] + b_f
     f_in = (x @ W_f[:, n_h:n_h + n_x].T) + b_f

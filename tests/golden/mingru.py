@@ -67,7 +67,7 @@ def value_and_grad(params, inputs):
     n_x = W_z.shape[-1]
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h0 = given.get("h0", 0.0)
+    h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # z[t] = sigmoid(W_z @ x[t] + b_z)
     z = padded(sigmoid((x @ W_z.T) + b_z), 0, 1, 0.0)

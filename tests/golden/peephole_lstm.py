@@ -74,8 +74,8 @@ def value_and_grad(params, inputs):
     n_x = W_z.shape[-1]
     n_y_hat = W_y.shape[-2]
     given = {**params, **inputs}
-    y0 = given.get("y0", 0.0)
-    c0 = given.get("c0", 0.0)
+    y0 = given.get("y0", np.zeros(n_y, dtype))
+    c0 = given.get("c0", np.zeros(n_y, dtype))
 
     # z_in[t] = W_z @ x[t] + b_z
     z_in = (x @ W_z.T) + b_z

@@ -82,10 +82,10 @@ def value_and_grad(params, inputs):
     n_h_2 = W_f_2.shape[-2]
     n_y = W_y.shape[-2]
     given = {**params, **inputs}
-    h_10 = given.get("h_10", 0.0)
-    C_10 = given.get("C_10", 0.0)
-    h_20 = given.get("h_20", 0.0)
-    C_20 = given.get("C_20", 0.0)
+    h_10 = given.get("h_10", np.zeros(n_h_1, dtype))
+    C_10 = given.get("C_10", np.zeros(n_h_1, dtype))
+    h_20 = given.get("h_20", np.zeros(n_h_2, dtype))
+    C_20 = given.get("C_20", np.zeros(n_h_2, dtype))
 
     # f_1_in[t] = W_f_1[:, size(h_1):size(h_1) + size(x)] @ x[t] + b_f_1
     f_1_in = (x @ W_f_1[:, n_h_1:n_h_1 + n_x].T) + b_f_1

@@ -9,6 +9,7 @@ import sympy as sp
 from rnnderive import printing as pr
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.terms.base import Shape, Term
+from rnnderive.language.terms.leaves import Number
 
 __all__ = [
     "LAYER_NORM_EPSILON",
@@ -128,6 +129,9 @@ class SumEntries(Unary):
     @property
     def shape(self) -> Shape:
         return sp.S.One, sp.S.One
+
+    def rebuild(self, *terms: Term) -> Term:
+        return Number(0) if terms[0].is_null else SumEntries(*terms)
 
     def value(self, algebra: Any, *values: Any) -> Any:
         return algebra.reduce(values[0].sum(axis=(0, 1), keepdims=True))

@@ -75,9 +75,24 @@ def conditional(sign: str, left: Any, right: Any, body: Term) -> Term:
     if gap.is_Integer:
         holds = {"==": gap == 0, "<=": gap <= 0, ">=": gap >= 0}[sign]
         return body if holds else Zeros(*body.shape)
-    if {left, right} <= {T, sp.S.One} and sign == "<=" and left == 1:
-        return body  # there is always a first step
+    decided = _in_range(sign, right) if left == t else None
+    if decided is not None:
+        return body if decided else Zeros(*body.shape)
     return Where(sp.Symbol(sign), left, right, body)
+
+
+def _in_range(sign: str, right: Any) -> bool | None:
+    """What ``t sign right`` is for every t in 1..T, if it is the same for all."""
+    early = right.is_Integer and right < 1
+    beyond = sp.expand(right - T)
+    late = beyond.is_Integer and beyond > 0
+    match sign:
+        case "==":
+            return False if early or late else None
+        case "<=":
+            return False if early else True if late or right == T else None
+        case _:
+            return False if late else True if early or right == 1 else None
 
 
 def where(sign: str, right: Any, body: Term) -> Term:

@@ -1,0 +1,214 @@
+"""Differences: the loss at moved arguments, against the gradient.
+
+The complex step f(x + ih) has no subtraction and is exact to rounding (Squire and Trapp 1998);
+functions with kinks are defined by the real part here, so that it holds for them too, away from
+the kink.  Central differences with Richardson extrapolation use no complex number at all.
+Per-step contributions come from a parameter that is moved at one step only, which locates a
+missing factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnderive.checks.points import Point, entries
+from rnnderive.derivation import Derivation, derive, reference_run
+from rnnderive.language import Floats, Recurrence, Run
+from rnnderive.language import terms as tm
+from rnnderive.programs import prepare
+
+__all__ = [
+    "STEP",
+    "Disagreement",
+    "central_differences",
+    "complex_step",
+    "contributions_by_steps",
+    "disagreement",
+    "gradient",
+    "reference_values",
+    "truncated_by_steps",
+]
+
+STEP = 1e-30
+LARGEST, ENTRY, FLOOR = 1e-12, 1e-9, 1e-14
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How far two arrays are apart.
+
+    Attributes
+    ----------
+    largest : float
+        The largest difference, relative to the largest entry expected.
+    bad : tuple of int or None
+        The first entry beyond the tolerance.
+    count : int
+        How many entries were compared.
+    """
+
+    largest: float
+    bad: tuple[int, ...] | None
+    count: int
+
+
+def disagreement(
+    found: Any, expected: Any, *, largest: float = LARGEST, entry: float = ENTRY, floor: float = FLOOR,
+    scale: float | None = None,
+) -> Disagreement:  # fmt: skip
+    """Compare entry by entry: against the array's largest, and against each entry itself.
+
+    Parameters
+    ----------
+    found, expected : array
+    largest : float
+        Bound on a difference relative to the largest entry.
+    entry : float
+        Bound relative to the entry itself, above `floor` of the largest.
+    scale : float, optional
+        What counts as the largest entry; that of `expected` unless given.
+    """
+    found, expected = np.asarray(found), np.asarray(expected)
+    if found.shape != expected.shape:
+        return Disagreement(np.inf, (), expected.size)
+    size = scale if scale is not None else float(np.abs(expected).max(initial=0.0))
+    size = size or 1.0
+    error = np.abs(found - expected)
+    good = (error <= largest * size) & (error <= entry * np.abs(expected) + floor * size)
+    where = np.argwhere(~good)  # also where it is nan
+    bad = tuple(int(k) for k in where[0]) if len(where) else None
+    return Disagreement(float(error.max(initial=0.0)) / size, bad, expected.size)
+
+
+def gradient(d: Derivation, at: Point) -> dict[str, Any]:
+    """The gradient by the generated program."""
+    return d.lambdify()(at.params, at.inputs)[1]  # type: ignore[no-any-return]
+
+
+def _loss(d: Derivation, at: Point) -> Any:
+    """The loss by the generated forward program, summed over a batch, without checks of the arrays."""
+    return d.value.raw(at.params, at.inputs)[d.net.loss or ""].sum()
+
+
+def _prepared(d: Derivation, at: Point, dtype: Any = np.float64) -> Point:
+    arrays = prepare(d.net, at.params, at.inputs)
+    tables = [
+        {n: a if n == "T" else np.array(a, dtype) for n, a in table.items()} for table in (arrays.params, arrays.inputs)
+    ]
+    return Point(tables[0], tables[1], at.sizes, at.T, at.batch)
+
+
+def complex_step(d: Derivation, at: Point, name: str) -> Any:
+    """The gradient in every entry of one array, by the complex step on the forward program."""
+    base = _prepared(d, at, complex)
+    array = base[_key(base, name)]
+    out = np.empty(array.shape)
+    for index in entries(array):
+        array[index] += STEP * 1j
+        out[index] = _loss(d, base).imag / STEP
+        array[index] = array[index].real
+    return out
+
+
+def central_differences(d: Derivation, at: Point, name: str, places: Iterable[tuple[int, ...]]) -> Any:
+    """The gradient in some entries, by central differences extrapolated twice (Richardson)."""
+    base = _prepared(d, at)
+    array = base[name]
+    out = []
+    for index in places:
+        here = array[index]
+
+        def slope(h: float, index: tuple[int, ...] = index, here: float = here) -> float:
+            sides = []
+            for x in (here + h, here - h):
+                array[index] = x
+                sides.append(float(_loss(d, base)))
+            array[index] = here
+            return (sides[0] - sides[1]) / (2 * h)
+
+        h = 2.0**-11
+        d1, d2, d3 = slope(h), slope(h / 2), slope(h / 4)
+        e1, e2 = (4 * d2 - d1) / 3, (4 * d3 - d2) / 3
+        out.append((16 * e2 - e1) / 15)
+    return np.array(out)
+
+
+def _key(at: Point, name: str) -> str:
+    if name not in at.params and name not in at.inputs:
+        raise KeyError(name)
+    return name
+
+
+# ---------------------------------------------------------------- one step at a time
+
+
+def reference_values(net: Recurrence, at: Point) -> tuple[Floats, dict[str, Any]]:
+    """The algebra and the values for the reference interpreter at a point of one sequence."""
+    plain = reference_run(net, prepare(net, at.params, at.inputs))
+    assert isinstance(plain.algebra, Floats)
+    return plain.algebra, plain.values
+
+
+def contributions_by_steps(d: Derivation, at: Point, name: str, direction: Any) -> Any:
+    """What each step adds to ⟨dL/dW, direction⟩: W is moved at one step only, in the reference run."""
+    algebra, values = reference_values(d.net, at)
+    moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
+    out = []
+    for k in range(1, at.T + 1):
+        run = Run(d.net, Floats(algebra.sizes, complex), {**values, name: _only(values[name], moved, k, at.T)}, at.T)
+        out.append(float(run[d.net.loss or ""][0, 0].imag) / STEP)
+    return np.array(out)
+
+
+def _only(base: Any, moved: Any, k: int, T: int) -> Any:
+    """A parameter as a function of the step; what stands outside time belongs to the last step."""
+    return lambda step: moved if (step or T) == k else base
+
+
+class _Within(Run):
+    """A run that keeps a given course at all steps further than `reach` from step `k`."""
+
+    def __init__(
+        self, net: Recurrence, algebra: Any, values: Any, T: int, course: Run, k: int, reach: int
+    ) -> None:
+        self.course, self.k, self.reach = course, k, reach
+        super().__init__(net, algebra, values, T)
+
+    def at(self, name: str, step: int) -> Any:
+        if 1 <= step <= self.T and abs(step - self.k) >= self.reach:
+            return self.course.at(name, step)
+        return super().at(name, step)
+
+
+def truncated_by_steps(d: Derivation, at: Point, name: str, direction: Any) -> float:
+    """⟨truncated gradient, direction⟩ without any adjoint.
+
+    A parameter is moved at step k alone, and the network keeps its course from step
+    k + truncate on: that is the gradient without the paths that truncation cuts.
+    """
+    assert d.truncate is not None
+    algebra, values = reference_values(d.net, at)
+    course = Run(d.net, algebra, values, at.T)
+    moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
+    total = 0.0
+    for k in range(1, at.T + 1):
+        run = _Within(
+            d.net, Floats(algebra.sizes, complex), {**values, name: _only(values[name], moved, k, at.T)}, at.T,
+            course, k, d.truncate,
+        )  # fmt: skip
+        total += float(run[d.net.loss or ""][0, 0].imag) / STEP
+    return total
+
+
+def one_way(net: Recurrence) -> bool:
+    """Whether all loops run in one direction of time, so that a path's length is how far it goes."""
+    return len({s.direction for s in net.schedule if s.direction != "all"}) < 2
+
+
+def contributions(d: Derivation, at: Point, name: str) -> Any:
+    """What each step adds to the gradient, by the generated program."""
+    return derive(d.net, (name,)).contributions(name)(at.params, at.inputs)[name]

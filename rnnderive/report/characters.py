@@ -1,0 +1,84 @@
+"""Characters of user text: which can be printed everywhere, and typographic quotation marks.
+
+Both printers pass all text through :func:`clean`, so that they show the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["LATEX", "clean", "is_cyrillic", "pieces"]
+
+# What pdfLaTeX does not know by itself, in text. Greek is added below.
+LATEX: dict[str, str] = {
+    "✓": r"\ensuremath{\checkmark}", "✗": r"\ensuremath{\times}", "−": r"\ensuremath{-}",
+    "×": r"\ensuremath{\times}", "·": r"\ensuremath{\cdot}", "→": r"\ensuremath{\to}",
+    "←": r"\ensuremath{\leftarrow}", "↔": r"\ensuremath{\leftrightarrow}", "⇒": r"\ensuremath{\Rightarrow}",
+    "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "≠": r"\ensuremath{\ne}", "≈": r"\ensuremath{\approx}",
+    "≡": r"\ensuremath{\equiv}", "±": r"\ensuremath{\pm}", "∞": r"\ensuremath{\infty}",
+    "∂": r"\ensuremath{\partial}", "⊙": r"\ensuremath{\odot}", "⊗": r"\ensuremath{\otimes}",
+    "∗": r"\ensuremath{\ast}", "∘": r"\ensuremath{\circ}", "⊤": r"\ensuremath{\top}", "‖": r"\ensuremath{\|}",
+    "∈": r"\ensuremath{\in}", "∑": r"\ensuremath{\sum}", "∏": r"\ensuremath{\prod}", "√": r"\ensuremath{\surd}",
+    "∇": r"\ensuremath{\nabla}", "⋯": r"\ensuremath{\cdots}", "⊇": r"\ensuremath{\supseteq}",
+    "ℝ": r"\ensuremath{\mathbb{R}}", "′": r"\ensuremath{'}", "°": r"\textdegree{}",
+    "⁺": r"\ensuremath{^{+}}", "⁻": r"\ensuremath{^{-}}", "ᵀ": r"\ensuremath{^{T}}", "ᵗ": r"\ensuremath{^{t}}",
+    "…": r"\ldots{}", "–": "--", "—": "---", "‘": "`", "’": "'", "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}", "„": r"\quotedblbase{}", "«": r"\guillemotleft{}", "»": r"\guillemotright{}",
+    "§": r"\S{}", "©": r"\textcopyright{}", "€": r"\texteuro{}", "µ": r"\ensuremath{\mu}", "№": r"\textnumero{}",
+    "↪": r"\ensuremath{\hookrightarrow}", "\u00a0": "~", "‐": "-", "‑": "-",
+}  # fmt: skip
+_GREEK = (
+    "αalpha βbeta γgamma δdelta εvarepsilon ζzeta ηeta θtheta ιiota κkappa λlambda μmu νnu ξxi πpi ρrho σsigma "
+    "τtau υupsilon φvarphi χchi ψpsi ωomega ϕphi ϵepsilon ςvarsigma "
+    "ΓGamma ΔDelta ΘTheta ΛLambda ΞXi ΠPi ΣSigma ΦPhi ΨPsi ΩOmega"
+)
+LATEX.update({word[0]: rf"\ensuremath{{\{word[1:]}}}" for word in _GREEK.split()})
+LATEX.update({c: rf"\ensuremath{{^{k}}}" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
+LATEX.update({c: rf"\ensuremath{{_{k}}}" for k, c in enumerate("₀₁₂₃₄₅₆₇₈₉")})
+
+_LATIN = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿĀāĂăĄąĆćČčĎďĐđĒēĘęĚěĞğĪīİıŁłŃńŇňŌōŐőŒœŔŕŘř"
+             "ŚśŞşŠšŢţŤťŪūŮůŰűŸŹźŻżŽž¡¿")  # fmt: skip
+
+
+def is_cyrillic(char: str) -> bool:
+    """Whether a character is one of the Russian alphabet."""
+    return "А" <= char <= "я" or char in "Ёё"
+
+
+def clean(text: str, verbatim: bool = False) -> str:
+    """Return `text` with composed characters, typographic quotes, and U+4E16 for what cannot be printed.
+
+    Examples
+    --------
+    >>> clean('a "b" don\\'t')
+    'a “b” don’t'
+    """
+    text = unicodedata.normalize("NFC", text)
+    if not verbatim:
+        text = re.sub(r"[ \t\r\n\f\v]+", " ", text)
+        text = re.sub(r'(^|[\s(\[{«“])"', r"\1“", text).replace('"', "”")
+        text = re.sub(r"(^|[\s(\[{«“])'", r"\1‘", text).replace("'", "’")
+    return "".join(c if _printable(c) else f"[U+{ord(c):04X}]" for c in text if c not in "\u200b\u00ad\ufeff")
+
+
+def _printable(char: str) -> bool:
+    return " " <= char <= "~" or char in "\n" or char in LATEX or char in _LATIN or is_cyrillic(char)
+
+
+def pieces(text: str, longest: int = 24) -> list[str]:
+    """Cut a text where a line may break in long words: after signs, and after `longest` letters.
+
+    Examples
+    --------
+    >>> pieces("a/b", 2), pieces("plain words")
+    (['a/', 'b'], ['plain words'])
+    """
+    out: list[str] = []
+    for word in re.split(r"(\s+)", text):
+        if len(word) <= longest or word.isspace():
+            out = [*out[:-1], out[-1] + word] if out else [word]
+            continue
+        cut = re.findall(rf"\w{{1,{longest}}}[^\w\s]*|[^\w\s]{{1,{longest}}}", word)
+        out = [*out[:-1], out[-1] + cut[0], *cut[1:]] if out else cut
+    return out

@@ -1,0 +1,266 @@
+"""From a document to files: sources always, the PDF by Typst or by TeX, all moved into place at once.
+
+The same document gives the same bytes: no times, no machine's paths, no fonts of the system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnderive.errors import InputError, RnnDeriveError
+from rnnderive.report.document import Document, Figure, Manuscript, Numbered, number
+from rnnderive.report.latex_printer import CYRILLIC_FILES, FILES, latex_source
+from rnnderive.report.measures import TEXT_CM, TEXT_HEIGHT_CM
+from rnnderive.report.typst_printer import typst_source
+
+__all__ = ["ENGINES", "Report", "build", "missing_tex"]
+
+ENGINES = ("auto", "typst", "tex")
+_SECONDS = 180
+_EPOCH = 0  # the time that all outputs carry
+
+
+@dataclass(frozen=True)
+class Report:
+    """The files of a report, the engine that made the PDF, and what it complained of."""
+
+    pdf: Path
+    tex: Path
+    typ: Path
+    engine: str
+    warnings: tuple[str, ...] = ()
+
+
+def build(document: Document, output_dir: str | os.PathLike[str], stem: str = "report", engine: str = "auto") -> Report:
+    """Write ``stem.tex``, ``stem.typ``, their figures, and ``stem.pdf`` into a folder.
+
+    Parameters
+    ----------
+    document : Document
+        The report.
+    output_dir : path
+        Made if it does not exist; other files in it stay.
+    stem : str
+        Name of the files, and of the folder ``figures/<stem>``.
+    engine : {'auto', 'typst', 'tex'}
+        ``auto`` takes TeX where it is installed with every file needed, else Typst.
+
+    Returns
+    -------
+    Report
+        Where the files are.
+
+    Raises
+    ------
+    InputError
+        For an unknown engine or a document with unknown or repeated labels.
+    RnnDeriveError
+        When TeX is asked for and is not complete, when the engine fails, or when the files
+        cannot be written.  What stood in the folder before is then untouched.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}; expected one of {', '.join(ENGINES)}")
+    if not re.fullmatch(r"[\w.-]+", stem, re.ASCII) or stem.startswith("."):
+        raise InputError(f"{stem!r} is no name for a report; expected letters, digits, '.', '_' and '-'")
+    manuscript = number(document)
+    with _workshop(Path(output_dir)) as folder:
+        figures = _draw(manuscript, folder, stem)
+        tex = latex_source(manuscript, figures)
+        _write(folder / f"{stem}.tex", tex.encode())
+        _write(folder / f"{stem}.typ", typst_source(manuscript, figures).encode())
+        used, warnings = _compile(folder, stem, engine, cyrillic=r"\cyr{" in tex)
+        _move(folder, Path(output_dir), stem)
+    out = Path(output_dir)
+    return Report(out / f"{stem}.pdf", out / f"{stem}.tex", out / f"{stem}.typ", used, tuple(warnings))
+
+
+# ---------------------------------------------------------------- files
+
+
+@contextmanager
+def _workshop(target: Path) -> Iterator[Path]:
+    """A folder beside the target, gone afterwards whatever happens."""
+    folder: Path | None = None
+    try:
+        if target.exists() and not target.is_dir():
+            raise RnnDeriveError(f"{target} is a file; expected a folder for the report")
+        parent = target.absolute().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
+        yield folder
+    except OSError as e:
+        raise _unwritable(e, target) from e
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(error: OSError, target: Path) -> RnnDeriveError:
+    why = {
+        errno.ENOSPC: "there is no space left on the device; free some and build again",
+        errno.EDQUOT: "the disk quota is used up; free some space and build again",
+        errno.EACCES: "this folder may not be written to; choose another",
+        errno.EROFS: "this file system may not be written to; choose another folder",
+    }.get(error.errno or 0, error.strerror or str(error))
+    return RnnDeriveError(f"the report could not be written to {target}: {why}. An earlier report there is unchanged.")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write and flush, so that a full disk is noticed here and not after the move."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move(folder: Path, target: Path, stem: str) -> None:
+    """Put the finished files in place; the PDF last."""
+    target.mkdir(parents=True, exist_ok=True)
+    fresh, old = folder / "figures" / stem, target / "figures" / stem
+    if old.exists():
+        os.replace(old, folder / "replaced")
+    if fresh.exists():
+        old.parent.mkdir(exist_ok=True)
+        os.replace(fresh, old)
+    elif old.parent.is_dir() and not any(old.parent.iterdir()):
+        old.parent.rmdir()
+    for suffix in ("typ", "tex", "pdf"):
+        os.replace(folder / f"{stem}.{suffix}", target / f"{stem}.{suffix}")
+
+
+# ---------------------------------------------------------------- figures
+
+
+def _draw(manuscript: Manuscript, folder: Path, stem: str) -> dict[str, tuple[str, float]]:
+    """Write every figure as PDF and SVG; return file (without suffix) and width by anchor."""
+    out: dict[str, tuple[str, float]] = {}
+    for block in manuscript.blocks():
+        if not (isinstance(block, Numbered) and isinstance(block.block, Figure)):
+            continue
+        name = block.block.stem or block.anchor
+        path = f"figures/{stem}/{name}"
+        if not re.fullmatch(r"[\w-]+", name, re.ASCII) or path in {p for p, _ in out.values()}:
+            raise InputError(f"{name!r} is no name for a figure, or names two; expected letters, digits, '_' and '-'")
+        out[block.anchor] = (path, _save(block.block.image, folder / path))
+    return out
+
+
+def _save(image: Any, path: Path) -> float:
+    """Write a matplotlib figure at its own size; return the width it has on the page, in cm."""
+    import io
+
+    from rnnderive.report.figures import style
+
+    with style():
+        drawn = image if hasattr(image, "savefig") else image()
+        for suffix, empty in (("pdf", {"CreationDate": None}), ("svg", {"Date": None})):
+            data = io.BytesIO()
+            drawn.savefig(data, format=suffix, metadata=empty)
+            _write(path.with_suffix(f".{suffix}"), data.getvalue())
+    wide, high = (2.54 * inches for inches in drawn.get_size_inches())
+    return round(wide * min(1.0, TEXT_CM / wide, 0.85 * TEXT_HEIGHT_CM / high), 3)
+
+
+# ---------------------------------------------------------------- engines
+
+
+def missing_tex(cyrillic: bool = False) -> tuple[str, ...]:
+    """What TeX lacks to make a report: programs and files; empty where it is complete."""
+    programs = [p for p in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(p) is None]
+    if programs:
+        return tuple(programs)
+    wanted = (*FILES, *(CYRILLIC_FILES if cyrillic else ()))
+    return tuple(name for name in wanted if not _run(["kpsewhich", name], None, 20).stdout.strip())
+
+
+def _compile(folder: Path, stem: str, engine: str, cyrillic: bool) -> tuple[str, list[str]]:
+    missing = missing_tex(cyrillic) if engine != "typst" else ()
+    if engine == "tex" and missing:
+        raise RnnDeriveError(
+            f"TeX is not complete: {', '.join(missing)} not found. Install it (on Debian: apt-get install "
+            "texlive-latex-recommended texlive-fonts-recommended lmodern latexmk"
+            f"{' texlive-lang-cyrillic cm-super' if cyrillic else ''}) or take the engine typst, which needs nothing"
+        )
+    if engine == "typst" or missing:
+        return "typst", _typst(folder, stem)
+    if engine == "tex":
+        return "tex", _latexmk(folder, stem)
+    try:
+        return "tex", _latexmk(folder, stem)
+    except RnnDeriveError as e:
+        return "typst", [f"Typst was used because TeX failed: {e}", *_typst(folder, stem)]
+
+
+def _typst(folder: Path, stem: str) -> list[str]:
+    import typst
+
+    try:
+        pdf, warnings = typst.compile_with_warnings(
+            str(folder / f"{stem}.typ"), root=str(folder), format="pdf", timestamp=_EPOCH, ignore_system_fonts=True
+        )
+    except typst.TypstError as e:
+        raise RnnDeriveError(f"Typst could not make the PDF: {e}") from e
+    _write(folder / f"{stem}.pdf", pdf)
+    return [str(w) for w in warnings]
+
+
+def _latexmk(folder: Path, stem: str) -> list[str]:
+    command = [
+        "latexmk",
+        "-norc",
+        "-pdf",
+        "-interaction=nonstopmode",
+        "-halt-on-error",
+        "-no-shell-escape",
+        f"{stem}.tex",
+    ]
+    try:
+        done = _run(command, folder, _SECONDS)
+    except subprocess.TimeoutExpired:
+        raise RnnDeriveError(f"TeX did not finish within {_SECONDS} s and was stopped") from None
+    log = folder / f"{stem}.log"
+    text = log.read_text("utf-8", "replace") if log.exists() else done.stdout
+    if done.returncode or not (folder / f"{stem}.pdf").exists():
+        if "No space left on device" in text + done.stdout:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        found = re.search(r"^!.*(?:\n.*){0,4}", text, re.M)
+        raise RnnDeriveError(f"TeX could not make the PDF: {found[0].strip() if found else done.stdout[-500:]}")
+    return _complaints(text)
+
+
+def _complaints(log: str) -> list[str]:
+    """Lines of a TeX log that say something is wrong on the page."""
+    out = [
+        line
+        for line in log.splitlines()
+        if re.match(r"(LaTeX|Package \w+) Warning|Missing character|pdfTeX warning", line)
+    ]
+    wide = re.findall(r"^Overfull \\[hv]box \((\d+\.?\d*)pt too .*$", log, re.M)
+    return out + [f"overfull box by {pt} pt" for pt in wide if float(pt) > 2]
+
+
+def _run(command: list[str], folder: Path | None, seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a program without a terminal; stop it and what it started when its time is over."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(_EPOCH), "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            out, _ = process.communicate(timeout=seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, "")

@@ -1,0 +1,440 @@
+"""Pictures of recurrences: the unrolled graph, activations, norms against distance.
+
+Colours are those of Okabe and Ito (2008), told apart without seeing colours by shape, dash or
+marker as well.  Matplotlib is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from rnnderive import printing as pr
+from rnnderive.errors import InputError
+from rnnderive.language import FUNCTIONS, Recurrence, T, Term, t
+from rnnderive.language.algebra import numpy_function
+from rnnderive.language.terms import At, Parameter, TimeSum
+from rnnderive.printing.notation import GREEK
+from rnnderive.report.fit import width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "STYLE",
+    "activation_curves",
+    "drift_over_time",
+    "norms_against_distance",
+    "style",
+    "unrolled_graph",
+]
+
+CM = 1 / 2.54
+WIDTH_CM = 16.0
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: dict[str, Any] = {
+    "font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 10, "axes.titlesize": 10,
+    "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False, "lines.linewidth": 1.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "axes.edgecolor": "#444444",
+    "axes.grid": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "xtick.color": "#444444", "ytick.color": "#444444", "axes.unicode_minus": True,
+    "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "rnnderive",
+}  # fmt: skip
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all pictures, whatever the user's matplotlibrc says; draw and save inside it."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type, unused-ignore]
+        yield
+
+
+def _math(node: pr.Math) -> str:
+    """A formula for matplotlib's mathtext."""
+    return f"${pr.latex(node)}$"
+
+
+# ---------------------------------------------------------------- the unrolled graph
+
+Node = tuple[str, int]  # a sequence at a step; the loss stands at step 0
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """Who is read by whom in the unrolled graph."""
+
+    source: Node
+    target: Node
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """The graph over the steps 1..T, after hiding the sequences that are not `kept`."""
+
+    inputs: tuple[str, ...]
+    kept: tuple[str, ...]
+    loss: str | None
+    arrows: tuple[Arrow, ...]
+    steps: int
+
+
+def unroll(net: Recurrence, steps: int, collapse: bool | None = None) -> Unrolled:
+    """The graph of reads over `steps` steps.
+
+    Parameters
+    ----------
+    net : Recurrence
+        Any system with sequences.
+    steps : int
+        Number of columns.
+    collapse : bool, optional
+        Keep only states (read across time) and what the loss reads; an arrow then also stands for
+        a read through hidden sequences.  By default when there are more than four sequences.
+    """
+    if steps < 1:
+        raise InputError(f"T={steps} steps cannot be drawn; expected at least 1")
+    if not net.sequences:
+        raise InputError("there is nothing to unroll: no equation has a time index")
+    order = [n for stage in net.schedule for n in stage.names if n in net.sequences]
+    hide = len(order) > 4 if collapse is None else collapse
+    kept = tuple(n for n in order if not hide or n in _worth_showing(net, steps))
+    timed = {n for n, leaf in net.leaves.items() if isinstance(leaf, At)}
+    # What only the loss reads, such as a sequence of targets, is left out, as a bare target is.
+    read = {r.name for n in net.sequences for r in net.reads(n)}
+    inputs = tuple(n for n in net.inputs if n in timed and n in read)
+    shown = {*kept, *inputs}
+    arrows: dict[Arrow, None] = {}
+    for k in range(1, steps + 1):
+        for name in kept:
+            for source in _sources(net, name, k, steps, shown):
+                arrows.setdefault(Arrow(source, (name, k)))
+    if net.loss is not None:
+        for source in _sources(net, net.loss, 0, steps, shown):
+            arrows.setdefault(Arrow(source, (net.loss, 0)))
+    return Unrolled(inputs, kept, net.loss, tuple(arrows), steps)
+
+
+def _worth_showing(net: Recurrence, steps: int) -> set[str]:
+    states = {r.name for n in net.sequences for r in net.reads(n) if r.lag not in (None, 0)}
+    read = {n for n, _ in _sources(net, net.loss, 0, steps, set(net.sequences))} if net.loss else set()
+    return (states | read) & set(net.sequences) or set(net.sequences)
+
+
+def _sources(net: Recurrence, name: str, step: int, steps: int, shown: set[str]) -> list[Node]:
+    """The shown nodes that a node reads, at once or through hidden ones."""
+    found: dict[Node, None] = {}
+    done: set[Node] = set()
+
+    def visit(name: str, step: int) -> None:
+        if (name, step) in done or name not in net:
+            return
+        done.add((name, step))
+        for other, at in _reads(net[name].right, step, steps):
+            if other in shown:
+                found.setdefault((other, at))
+            elif (at == 0 and other not in net.sequences) or 1 <= at <= steps:
+                visit(other, at)
+
+    visit(name, step)
+    return list(found)
+
+
+def _reads(term: Term, step: int, steps: int) -> Iterator[Node]:
+    """Names and steps in a term at a step; a timeless name has the step 0."""
+    match term:
+        case At():
+            yield term.name, int(term.index.subs({t: step, T: steps}))
+        case Parameter():
+            yield term.name, 0
+        case TimeSum():
+            for k in range(1, steps + 1):
+                yield from _reads(term.args[0], k, steps)
+        case _:
+            for part in term.terms:
+                yield from _reads(part, step, steps)
+
+
+_KINDS = {  # edge colour, fill, shape
+    "input": (COLOURS[0], "#e3eef7", "square"),
+    "state": (COLOURS[1], "#fbe9df", "circle"),
+    "other": ("#555555", "#f4f4f4", "circle"),
+    "initial": ("#999999", "#ffffff", "circle"),
+    "loss": ("#000000", "#ffffff", "diamond"),
+}
+_ARROWS: dict[str, dict[str, Any]] = {
+    "same step": {"color": "#666666", "linestyle": "-", "linewidth": 0.9},
+    "from the past": {"color": COLOURS[1], "linestyle": "-", "linewidth": 1.6},
+    "from the future": {"color": COLOURS[3], "linestyle": (0, (4, 1.6)), "linewidth": 1.6},
+}
+_RADIUS, _ROW = 0.47, 1.45  # cm
+
+
+def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None) -> Figure:
+    """Draw who reads whom over `T` steps.
+
+    One column a step and one row a sequence, in the order of computation from the bottom up;
+    the inputs are at the bottom and the loss on top.  Thick arrows cross time.
+
+    Parameters
+    ----------
+    net : Recurrence
+        Any network: stacked, bidirectional, with gates.
+    T : int
+        Number of steps.
+    collapse : bool, optional
+        Hide gates: see :func:`unroll`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        16 cm wide.
+    """
+    from matplotlib.figure import Figure
+
+    graph = unroll(net, T, collapse)
+    rows = {name: k for k, name in enumerate((*graph.inputs, *graph.kept))}
+    nodes = dict.fromkeys((name, k) for name in rows for k in range(1, T + 1))
+    nodes.update(dict.fromkeys(a.source for a in graph.arrows))
+    columns = sorted({k for _, k in nodes})
+    gap = min(3.4, (WIDTH_CM - 3.6) / max(1, columns[-1] - columns[0]))
+    places = {(n, k): (gap * (k - columns[0]), _ROW * rows[n]) for n, k in nodes}
+    if graph.loss is not None:
+        read = [places[a.source][0] for a in graph.arrows if a.target == (graph.loss, 0)]
+        places[graph.loss, 0] = (sum(read) / len(read) if read else 0.0, _ROW * len(rows))
+    high = max(y for _, y in places.values()) + 2.5
+    with style():
+        figure = Figure(figsize=(WIDTH_CM * CM, high * CM))
+        axes = figure.add_axes((0, 0, 1, 1))
+        middle = gap * (columns[-1] - columns[0]) / 2
+        axes.set(xlim=(middle - WIDTH_CM / 2, middle + WIDTH_CM / 2), ylim=(-1.7, high - 1.7), aspect="equal")
+        axes.axis("off")
+        for arrow in graph.arrows:
+            _draw_arrow(axes, arrow, places, rows)
+        states = {a.source[0] for a in graph.arrows if a.target[1] and a.source[1] != a.target[1]}
+        for node, place in places.items():
+            _draw_node(axes, node, place, _kind(node, graph, states))
+        _legend(axes, graph, states)
+    return figure
+
+
+def _kind(node: Node, graph: Unrolled, states: set[str]) -> str:
+    name, step = node
+    if (name, step) == (graph.loss, 0):
+        return "loss"
+    if not 1 <= step <= graph.steps:
+        return "initial"
+    return "input" if name in graph.inputs else "state" if name in states else "other"
+
+
+def _time(arrow: Arrow) -> str:
+    before, after = arrow.source[1], arrow.target[1]
+    if after == 0 or before == after:
+        return "same step"
+    return "from the past" if before < after else "from the future"
+
+
+def _draw_arrow(axes: Axes, arrow: Arrow, places: Mapping[Node, tuple[float, float]], rows: Mapping[str, int]) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    (x0, y0), (x1, y1) = places[arrow.source], places[arrow.target]
+    points = 72 * CM * (_RADIUS + 0.05)
+    axes.add_patch(
+        FancyArrowPatch(
+            (x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=9, shrinkA=points, shrinkB=points, zorder=1,
+            connectionstyle=f"arc3,rad={_bend(arrow, (x0, y0), (x1, y1)):.3f}", **_ARROWS[_time(arrow)],
+        )
+    )  # fmt: skip
+
+
+def _bend(arrow: Arrow, start: tuple[float, float], end: tuple[float, float]) -> float:
+    """How much an arrow is bent, so that it does not run over a node between its ends."""
+    (x0, y0), (x1, y1) = start, end
+    distance = math.hypot(x1 - x0, y1 - y0)
+    beside = abs(x1 - x0) < 1e-9 and abs(y1 - y0) > 1.5 * _ROW
+    jumps = abs(y1 - y0) < 1e-9 and abs(arrow.source[1] - arrow.target[1]) > 1
+    if not (beside or jumps):
+        return 0.0
+    # The bulge of an arc3 is half of rad times the distance.
+    bulge = 1.0 + 0.12 * distance / _ROW
+    return (2 * bulge / distance) * (1 if beside else -1)
+
+
+def _draw_node(axes: Axes, node: Node, place: tuple[float, float], kind: str) -> None:
+    from matplotlib.patches import Circle, Patch, Rectangle, RegularPolygon
+
+    edge, fill, shape = _KINDS[kind]
+    look: dict[str, Any] = {"edgecolor": edge, "facecolor": fill, "linewidth": 1.1, "zorder": 2}
+    if kind == "initial":
+        look["linestyle"] = "--"
+    x, y = place
+    patch: Patch
+    if shape == "square":
+        patch = Rectangle((x - 0.9 * _RADIUS, y - 0.9 * _RADIUS), 1.8 * _RADIUS, 1.8 * _RADIUS, **look)
+    elif shape == "diamond":
+        patch = RegularPolygon((x, y), 4, radius=1.2 * _RADIUS, **look)
+    else:
+        patch = Circle((x, y), _RADIUS, **look)
+    axes.add_patch(patch)
+    name = pr.name_math(node[0])
+    label = name if kind == "loss" else pr.with_index(name, pr.Numeral(str(node[1])))
+    room = 1.55 * _RADIUS / (0.0353 * width(label, "text"))  # points that fill the node
+    axes.text(x, y, _math(label), ha="center", va="center_baseline", fontsize=min(12, room), zorder=3)
+
+
+def _legend(axes: Axes, graph: Unrolled, states: set[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    used = {_time(a) for a in graph.arrows}
+    entries = [(k, Line2D([], [], **look)) for k, look in _ARROWS.items() if k in used]
+    markers = {"square": "s", "circle": "o", "diamond": "D"}
+    kinds = {_kind((n, k), graph, states) for n in (*graph.inputs, *graph.kept) for k in range(1, graph.steps + 1)}
+    for kind, (edge, fill, shape) in _KINDS.items():
+        if kind in kinds and kind != "other":
+            dot = Line2D([], [], linestyle="", marker=markers[shape], color=fill, markeredgecolor=edge, markersize=8)
+            entries.append((kind, dot))
+    axes.legend(
+        [e[1] for e in entries], [e[0] for e in entries], loc="lower center", ncols=len(entries),
+        bbox_to_anchor=(0.5, 0.0), handlelength=2.2, columnspacing=1.6,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- curves
+
+
+def activation_curves(names: Sequence[str], span: float = 6.0) -> Figure:
+    """Draw elementwise functions and, beside them, their derivatives.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names in :data:`rnnderive.language.FUNCTIONS`.
+    span : float
+        The argument runs from ``-span`` to ``span``.
+
+    Raises
+    ------
+    InputError
+        For a name that is not in the table.
+    """
+    from matplotlib.figure import Figure
+
+    unknown = [n for n in names if n not in FUNCTIONS]
+    if unknown or not names:
+        raise InputError(f"no elementwise function {', '.join(unknown)!r}; there are {', '.join(FUNCTIONS)}")
+    x = np.linspace(-span, span, 1201)
+    with style():
+        figure = Figure(figsize=(WIDTH_CM * CM, 6.4 * CM), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for k, name in enumerate(names):
+            look = {"color": COLOURS[k % 7], "linestyle": _DASHES[k % 7]}
+            left.plot(x, _curve(numpy_function(name), x, ()), label=_applied(name), **look)
+            right.plot(x, _curve(_slope(name), x, FUNCTIONS[name].kinks), label=_applied(name, "'"), **look)
+        for axes, title in ((left, "function"), (right, "derivative")):
+            axes.set(xlabel=_math(pr.Letter("x")), title=title, xlim=(-span, span))
+            axes.legend()
+    return figure
+
+
+def _applied(name: str, mark: str = "") -> str:
+    symbol = FUNCTIONS[name].symbol or name
+    head = pr.Letter(symbol) if symbol in GREEK or len(symbol) == 1 else pr.Word(symbol)
+    return f"${pr.latex(head)}{mark}(x)$"
+
+
+def _slope(name: str) -> Callable[[Any], Any]:
+    """The table's derivative of a function, on arrays."""
+    x = sp.Symbol("x", real=True)
+    row = FUNCTIONS[name]
+    expression = sp.sympify(row.slope(x, row.scalar(x)))
+    found = sp.lambdify(x, expression, [{"erf": np.vectorize(math.erf)}, "numpy"])
+    return lambda values: found(values) + 0.0 * values
+
+
+def _curve(function: Callable[[Any], Any], x: Any, kinks: Sequence[float]) -> Any:
+    """Values, with a gap where there is no derivative."""
+    with np.errstate(all="ignore"):
+        y = np.array(function(x), dtype=float)
+    for kink in kinks:
+        y[np.abs(x - kink) < 1e-9] = np.nan
+    return np.where(np.isfinite(y), y, np.nan)
+
+
+def norms_against_distance(
+    curves: Mapping[str, Sequence[float]],
+    xlabel: str = "distance $T-k$",
+    ylabel: str = "norm of the chain of Jacobians",
+) -> Figure:
+    """Draw norms over the distance in time, on a logarithmic axis.
+
+    Parameters
+    ----------
+    curves : mapping
+        Label to the logarithms (base 10) of the norms at the distances 0, 1, 2, …; logarithms,
+        because a long product of Jacobians leaves the range of floating point.  A norm of zero
+        (minus infinity) ends its curve.
+    xlabel, ylabel : str
+        Labels of the axes.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    with style():
+        figure = Figure(figsize=(WIDTH_CM * CM, 7.4 * CM), layout="constrained")
+        axes = figure.subplots()
+        for k, (label, values) in enumerate(curves.items()):
+            y = np.asarray(values, dtype=float)
+            y = np.where(np.isfinite(y), y, np.nan)
+            axes.plot(
+                np.arange(len(y)), y, label=label, color=COLOURS[k % 7], linestyle=_DASHES[k % 7],
+                marker=_MARKERS[k % 7], markersize=4, markevery=max(1, len(y) // 12),
+            )  # fmt: skip
+        axes.axhline(0.0, color="#888888", linewidth=0.8)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
+        axes.legend()
+    return figure
+
+
+def drift_over_time(
+    quantiles: Mapping[str, Any], xlabel: str = "step $t$", ylabel: str = "entries of the state"
+) -> Figure:
+    """Draw how a distribution moves over time: one panel a label, bands between quantiles.
+
+    Parameters
+    ----------
+    quantiles : mapping
+        Label to an array (q, steps) of the quantiles at each step, lowest first and q odd: the
+        middle one is drawn as a line, each outer pair as a band.
+    xlabel, ylabel : str
+        Labels of the axes.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(WIDTH_CM * CM, 6.4 * CM), layout="constrained")
+        panels = figure.subplots(1, len(quantiles), squeeze=False)[0]
+        for k, (axes, (label, values)) in enumerate(zip(panels, quantiles.items(), strict=True)):
+            y = np.asarray(values, dtype=float)
+            x, middle, colour = np.arange(1, y.shape[1] + 1), len(y) // 2, COLOURS[k % 7]
+            for pair in range(middle):
+                axes.fill_between(x, y[pair], y[-1 - pair], color=colour, alpha=0.2, linewidth=0)
+            axes.plot(x, y[middle], color=colour, linestyle=_DASHES[k % 7])
+            axes.set(xlabel=xlabel, title=label)
+        panels[0].set_ylabel(ylabel)
+    return figure
