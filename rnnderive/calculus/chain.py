@@ -74,7 +74,11 @@ def target(net: Recurrence, words: str) -> Term:
 def accumulate(total: Jacobians, extra: Jacobians) -> None:
     """Add Jacobians leaf by leaf."""
     for leaf, j in extra.items():
-        total[leaf] = tm.plus(total[leaf], j) if leaf in total else j
+        _add(total, leaf, j)
+
+
+def _add(total: dict[Any, Term], key: Any, j: Term) -> None:
+    total[key] = tm.plus(total[key], j) if key in total else j
 
 
 class Graph:
@@ -157,7 +161,7 @@ class Graph:
                 if leaf.name == self.wrt.name:
                     immediate.append(here)
                 else:
-                    edges[Node(self.owner[leaf.name], None), leaf.name] = here
+                    _add(edges, (Node(self.owner[leaf.name], None), leaf.name), here)
                 continue
             index = leaf.index.subs(t, step) if step is not None else leaf.index
             s = self.position(index)
@@ -167,7 +171,7 @@ class Graph:
             elif self._is_target(leaf.name, s):
                 immediate.append(here)
             elif leaf.name in self.owner:
-                edges[Node(self.owner[leaf.name], s), leaf.name] = here
+                _add(edges, (Node(self.owner[leaf.name], s), leaf.name), here)
         total = tm.plus(*immediate) if immediate else None
         return total, edges
 
@@ -407,8 +411,11 @@ class Graph:
         keys: dict[tuple[Group, int], None] = {}
         for found in local:
             for leaf in found:
-                if leaf.name in self.owner:
-                    keys.setdefault((self.owner[leaf.name], int(leaf.index - t)))
+                if leaf.name not in self.owner:
+                    continue
+                if getattr(leaf, "lag", None) is None:
+                    raise RnnDeriveError(f"{group.label} reads {leaf} at a fixed step; give T as an integer")
+                keys.setdefault((self.owner[leaf.name], -leaf.lag))
         own: dict[int, Term] = {}
         others: dict[tuple[Group, int], Term] = {}
         for other, offset in keys:

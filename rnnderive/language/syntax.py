@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy as sp
 
+from rnnderive import printing as pr
 from rnnderive.errors import LanguageError
 from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
@@ -479,7 +480,7 @@ def _write(term: tm.Term) -> tuple[str, int]:
         for name, kind in table.items():
             if isinstance(term, kind):
                 return f"{name}({', '.join(write(a) for a in term.terms)})", _ATOM
-    raise TypeError(f"no text for {type(term).__name__}")
+    return pr.text(term.math(pr.Notation())), _ATOM  # the parts of a chain are no words of the language
 
 
 def _write_number(term: Any) -> tuple[str, int]:
@@ -580,6 +581,7 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, int]]] = {
     tm.BatchSum: _write_sum,
     tm.TimeSum: _write_sum,
     tm.Where: _write_where,
+    tm.Blocks: lambda e: ("blocks(" + ", ".join(f"[{', '.join(map(write, row))}]" for row in e.grid) + ")", _ATOM),
     tm.Kron: lambda e: (f"kron({write(e.args[0])}, {write(e.args[1])})", _ATOM),
     tm.Unvec: lambda e: (
         f"unvec({write(e.args[0])}, {write_size(e.args[1])}, {write_size(e.args[2])})",

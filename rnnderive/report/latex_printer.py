@@ -60,6 +60,7 @@ _PREAMBLE = r"""
 \usepackage[a4paper,hmargin=2.5cm,top=2.5cm,bottom=2.7cm]{geometry}
 \usepackage{microtype}
 \usepackage{amsmath,amssymb}
+\setcounter{MaxMatrixCols}{99}
 \usepackage{graphicx}
 \usepackage{array,longtable,booktabs}
 \usepackage{xcolor}

@@ -37,8 +37,8 @@ def demo(**options: Any) -> rp.Document:
             rp.Paragraph(HOSTILE, rp.Bold(HOSTILE), "(a)", rp.Emph(HOSTILE), "[b]", rp.Code(HOSTILE), ".c"),
             *(rp.Paragraph(start) for start in ("1. one", "- one", "= one", "/ a: b", "[x]", "+ one", UNICODE)),
             rp.Paragraph("word" * 80, " ", rp.Code("name_" * 60)),
-            rp.Paragraph("See ", rp.Ref("gates"), ", ", rp.Ref("tab"), ", ", rp.Ref("fig"), ", ", rp.Ref("second"), ", ",
-                         rp.Ref("turn"), ", ", rp.Ref("code"), " and ", rp.Cite("H97"), ".", gate, gate),
+            rp.Paragraph("See ", rp.Ref("gates"), ", ", rp.Ref("tab"), ", ", rp.Ref("fig"), ", ", rp.Ref("second"),
+                         ", ", rp.Ref("turn"), ", ", rp.Ref("code"), " and ", rp.Cite("H97"), ".", gate, gate),
             rp.Paragraph("A wide formula ", rp.Formula(formulas.LONG), " within a line."),
             rp.Aligned(rows, label="gates", note=["Note ", HOSTILE]),
             *(rp.Equation(math) for math in formulas.WIDE.values()),
@@ -80,6 +80,8 @@ def glyphs(pdf: Path) -> list[tuple[int, float, float, str]]:
 
     out: list[tuple[int, float, float, str]] = []
     for number, page in enumerate(PdfReader(pdf).pages):
+        # Embedded figures have coordinates of their own.
+        page["/Resources"].get_object().pop("/XObject", None)
 
         def visit(text: str, cm: Any, tm: Any, font: Any, size: Any, number: int = number) -> None:
             if text.strip():

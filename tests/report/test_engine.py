@@ -81,7 +81,7 @@ def test_a_failed_build_leaves_the_old_report(
 
 def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_write", _fail(OSError(errno.ENOSPC, "x")))
-    with pytest.raises(RnnDeriveError, match="no space left on the device.*earlier report there is unchanged"):
+    with pytest.raises(RnnDeriveError, match=r"no space left on the device.*earlier report there is unchanged"):
         rp.build(small(), tmp_path / "out", engine="typst")
 
 

@@ -140,8 +140,11 @@ class Term(MatrixExpr):
 
     def doit(self, **hints: Any) -> Any:
         """Evaluate on explicit SymPy matrices, if every part is one."""
-        parts = [a.doit(**hints) if isinstance(a, Term) else a for a in self.args]
-        return self.func(*parts)
+        terms = [a.doit(**hints) for a in self.terms]
+        if all(isinstance(a, Term) for a in terms):
+            return self.rebuild(*terms)
+        fresh = iter(terms)
+        return self.func(*(next(fresh) if isinstance(a, Term) else a for a in self.args))
 
 
 def as_term(value: Any) -> Term:
