@@ -184,7 +184,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], form: Format) -> 
 
 
 def _json(value: Any) -> None:
-    _out(json.dumps(value, ensure_ascii=False, indent=2))
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _plain_latex(words: str) -> str:
@@ -213,8 +213,14 @@ def _out(words: str) -> None:
 def _complain(error: BaseException | str) -> None:
     """An error on stderr; what a terminal would obey is shown instead of sent."""
     words = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(error))
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    typer.echo(words, err=True)
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(Text.assemble(("error: ", "bold red"), words), soft_wrap=True)
+    else:
+        typer.echo(f"error: {words}", err=True)
 
 
 # ---------------------------------------------------------------- the commands

@@ -24,18 +24,23 @@ class Step:
     Attributes
     ----------
     number : int
-    rule : str
-        What was done, in words.
+    reason : tuple of str and Term
+        What was done, words and formulas.
     left, right : Term
     shown : Math or None
         How the right side is written where it is not the term's own notation (⋯ for any T).
     """
 
     number: int
-    rule: str
+    reason: tuple[str | Term, ...]
     left: Term
     right: Term
     shown: pr.Math | None = None
+
+    @property
+    def rule(self) -> str:
+        """What was done, in words."""
+        return "".join(part if isinstance(part, str) else _words(part) for part in self.reason)
 
     def math(self, notation: pr.Notation | None = None) -> pr.Math:
         """The line as a formula tree."""
@@ -69,36 +74,41 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
         return ([immediate] if immediate is not None else []) + [tm.product(f, graph.total(o)) for o, f in edges]
 
     if not any(table[None]):
-        yield f"{_words(graph.of)} does not depend on {_words(graph.wrt)}", left, graph._sum([])
+        yield (graph.of, " does not depend on ", graph.wrt), left, graph._sum([])
         return
     current = expanded(None)
-    name = "chain rule: " + _words(graph.of) + " depends on " + _words(graph.wrt)
-    through = [_words(graph.label(o)) for o, _ in table[None][1]]
-    yield name + (f" through {', '.join(through)}" if through else " directly"), left, tm.plus(*current)
+    through = _listed([graph.label(o) for o, _ in table[None][1]])
+    how = (" through ", *through) if through else (" directly",)
+    yield ("chain rule: ", graph.of, " depends on ", graph.wrt, *how), left, tm.plus(*current)
     for node in order:
         if node is None:
             continue
         label, total = graph.label(node), graph.total(node)
         parts = expanded(node)
-        yield f"total derivative of {_words(label)}: " + _reason(graph, table[node]), total, tm.plus(*parts)
+        yield ("total derivative of ", label, ": ", *_reason(graph, table[node])), total, tm.plus(*parts)
         current = [piece for part in current for piece in _substituted(part, total, parts)]
-        yield f"substitute d{_words(label)}/d{_words(graph.wrt)} and multiply out", left, tm.plus(*current)
+        yield ("substitute ", total, " and multiply out"), left, tm.plus(*current)
     seen: set[Term] = set()
     for node in order:
         immediate, edges = table[node]
         for factor in [f for _, f in edges] + ([immediate] if immediate is not None else []):
             if factor.jacobian not in seen and factor not in seen:
                 seen |= {factor, factor.jacobian}
-                yield "local Jacobian, by the rule table", factor, factor.jacobian
+                yield ("local Jacobian, by the rule table",), factor, factor.jacobian
 
 
-def _reason(graph: Graph, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> str:
+def _reason(graph: Graph, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> tuple[str | Term, ...]:
     immediate, edges = entry
-    parts = []
-    if immediate is not None:
-        parts.append(f"{_words(graph.wrt)} itself at this step")
-    parts += [_words(graph.label(o)) for o, _ in edges]
-    return "it depends on " + " and ".join(parts) if parts else "it is given"
+    through = _listed([graph.label(o) for o, _ in edges])
+    if immediate is None:
+        return ("it depends on ", *through)
+    itself = ("it depends on ", graph.wrt, " itself")
+    return (*itself, " and on ", *through) if through else itself
+
+
+def _listed(terms: list[Term]) -> tuple[str | Term, ...]:
+    """Terms with commas between them."""
+    return tuple(part for k, term in enumerate(terms) for part in ((", ", term) if k else (term,)))
 
 
 def _substituted(part: Term, total: Term, parts: list[Term]) -> list[Term]:
@@ -115,12 +125,12 @@ def _symbolic(graph: Graph) -> Iterator[tuple[Any, ...]]:
     first = _opening(graph)
     if first is not None:
         yield from first
-    yield "the same for every step, collected as a sum over steps and a product over factors", left, closed
+    yield ("the same for every step, collected as a sum over steps and a product over factors",), left, closed
     seen: set[Term] = set()
     for factor in _factors(closed):
         if factor.jacobian not in seen:
             seen.add(factor.jacobian)
-            yield "local Jacobian, by the rule table", factor, factor.jacobian
+            yield ("local Jacobian, by the rule table",), factor, factor.jacobian
 
 
 def _factors(term: Term) -> Iterator[Factor]:
@@ -158,11 +168,17 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
     head = Factor("partial", graph.of, graph.label(node(T)), start[0][2])
     left, last = graph.total(None), graph.total(node(T))
     lines: list[tuple[Any, ...]] = [
-        (f"chain rule: {_words(graph.of)} depends on {_words(graph.wrt)} through {_words(graph.label(node(T)))}",
-         left, tm.product(head, last)),
-        (f"total derivative of {_words(graph.label(node(T)))}: {_words(graph.wrt)} itself at this step and "
-         f"{_words(graph.label(node(T - 1)))}",
-         last, tm.plus(direct(T), tm.product(step(T), graph.total(node(T - 1))))),
+        (
+            ("chain rule: ", graph.of, " depends on ", graph.wrt, " through ", graph.label(node(T))),
+            left,
+            tm.product(head, last),
+        ),
+        (
+            ("total derivative of ", graph.label(node(T)), ": it depends on ", graph.wrt, " itself and on ",
+             graph.label(node(T - 1))),
+            last,
+            tm.plus(direct(T), tm.product(step(T), graph.total(node(T - 1)))),
+        ),
     ]  # fmt: skip
     one = sp.S.One
     shown = [
@@ -179,5 +195,5 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
         (shown[0].math(notation), shown[1].math(notation), pr.Symbol("dots"), tail),
         pr.SUM,
     )
-    lines.append(("the same again for every earlier step", left, graph.symbolic(), formula))
+    lines.append((("the same again for every earlier step",), left, graph.symbolic(), formula))
     return lines

@@ -29,6 +29,7 @@ __all__ = ["Expansion", "TooLarge", "brute_force"]
 
 MAX_ENTRIES = 400
 MONOMIALS = 10_000  # of one product
+OF_AN_ENTRY = 20_000  # of all products for one entry
 BUDGET = 300_000  # of one comparison with SymPy
 
 
@@ -213,14 +214,17 @@ def brute_force(
     claims = list(_claims(d, values, backward, wrt or d.wrt))
     if len(claims) > MAX_ENTRIES:
         raise TooLarge(f"{len(claims)} entries at size {size}")
-    budget = [BUDGET]
+    budget = BUDGET
     elements = _InField()
     expanded = 0
     for words, symbol, found in claims:
         expected = sp.diff(loss, symbol)
         if elements.value(expected) != elements.value(found):
             return Expansion(len(claims), expanded, words, steps)
-        expanded += _expands_to_zero(expected, found, budget)
+        spend = [min(OF_AN_ENTRY, budget)]
+        budget -= spend[0]
+        expanded += _expands_to_zero(expected, found, spend)
+        budget += max(spend[0], 0)
     return Expansion(len(claims), expanded, "", steps)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rnnderive.printing import Word
+from rnnderive.report.fit import width
+
 __all__ = ["LATEX", "clean", "is_cyrillic", "pieces"]
 
 # What pdfLaTeX does not know by itself, in text. Greek is added below.
@@ -66,19 +69,24 @@ def _printable(char: str) -> bool:
     return " " <= char <= "~" or char in "\n" or char in LATEX or char in _LATIN or is_cyrillic(char)
 
 
-def pieces(text: str, longest: int = 24) -> list[str]:
-    """Cut a text where a line may break in long words: after signs, and after `longest` letters.
+def pieces(text: str, room: float = 41.0, longest: int = 24) -> list[str]:
+    """Cut a text where a line of `room` em may break inside words that are too long for it.
+
+    Such words may break after signs, and after `longest` letters.
 
     Examples
     --------
-    >>> pieces("a/b", 2), pieces("plain words")
+    >>> pieces("a/b", longest=2), pieces("plain words")
     (['a/', 'b'], ['plain words'])
     """
+    step = max(1, min(longest, int(room / 1.1)))
     out: list[str] = []
     for word in re.split(r"(\s+)", text):
-        if len(word) <= longest or word.isspace():
-            out = [*out[:-1], out[-1] + word] if out else [word]
-            continue
-        cut = re.findall(rf"\w{{1,{longest}}}[^\w\s]*|[^\w\s]{{1,{longest}}}", word)
+        whole = word.isspace() or (len(word) <= longest and width(Word(word)) < 0.9 * room)
+        cut = [word] if whole else _cuts(word, step)
         out = [*out[:-1], out[-1] + cut[0], *cut[1:]] if out else cut
     return out
+
+
+def _cuts(word: str, step: int) -> list[str]:
+    return re.findall(rf"\w{{1,{step}}}[^\w\s]?|[^\w\s]{{1,{step}}}", word)

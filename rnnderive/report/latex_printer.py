@@ -248,7 +248,7 @@ class _Printer:
     def step(self, s: Step | Numbered) -> str:
         assert isinstance(s, Numbered)
         step: Step = s.block
-        mark = rf"\textcolor{{{_colour(step.mark)}}}{{{self.text(step.mark)}}}" if step.mark else ""
+        mark = rf"\textcolor{{{_colour(step.mark)}}}{{{self.text(step.mark, 9.0)}}}" if step.mark else ""
         head = rf"\step{{{escape(clean(s.number))}}}{{{self.text(step.rule)}}}{{{mark}}}{{{s.anchor}}}"
         parts = fit.pages(fit.display([(None, step.math)], DISPLAY_EM))
         return "\n".join([head, *(f"\\display{{{_display(p)}}}" for p in parts)])
@@ -325,7 +325,7 @@ class _Printer:
     def inline(self, item: Inline, room: float, share: float) -> str:
         match item:
             case str():
-                return _joined(pieces(clean(item)))
+                return _joined(pieces(clean(item), room))
             case Formula(math):
                 return self.formula(math, room, share)
             case Bold(content):
@@ -333,7 +333,7 @@ class _Printer:
             case Emph(content):
                 return rf"\emph{{{self.text(content, room, share)}}}"
             case Code(text):
-                shown = pieces(clean(text, True).replace("\n", " "), 12)
+                shown = pieces(clean(text, True).replace("\n", " "), room, 12)
                 return rf"\texttt{{{_joined(shown)}}}"
             case Ref(label):
                 return self.link(self.manuscript.target(label))

@@ -383,9 +383,12 @@ def _vanilla() -> doc.Section:
 def _lstm() -> doc.Section:
     net = cells.lstm()
     d = derive(net)
+    open_, half = _lstm_chains(net, d, 3.0), _lstm_chains(net, d, 0.0)
     path = {
-        "cell path, diag(f)": _cell_path(net, d),
-        "state h alone": chain_norms(net),
+        "cell path, forget bias 3": open_[0],
+        "full state, forget bias 3": open_[1],
+        "cell path, forget bias 0": half[0],
+        "full state, forget bias 0": half[1],
         "simple RNN, tanh": chain_norms(cells.vanilla()),
     }
     return doc.Section(
@@ -401,7 +404,8 @@ def _lstm() -> doc.Section:
             _result(d, "W_f", tm.T),
             doc.Figure(
                 lambda: figures.norms_against_distance(path),
-                "The cell path, the chain of h with C held fixed, and a simple RNN, same sizes and input, gain 1.",
+                "The cell path alone and the full state [h, C], with the forget gate open (bias 3) and half open (bias 0); "
+                "a simple RNN of the same size on the same input, gain 1.",
                 "Norms of the chain of an LSTM along its cell path",
             ),
             *parts.adjoint_section(d).blocks,
@@ -409,9 +413,14 @@ def _lstm() -> doc.Section:
     )
 
 
-def _cell_path(net: Recurrence, d: Derivation) -> Any:
-    """log10 of the norm of the product of ∂C^t/∂C^{t-1} with h held fixed, i.e. of diag(f)."""
-    return _running_norms(d.jacobians("C", "C")(*_random_run(net, 60, 32, 1.0, SEED))["J"])
+def _lstm_chains(net: Recurrence, d: Derivation, bias: float) -> tuple[Any, Any]:
+    """log10 norms along the cell path ∏ diag(f) alone, and of the full state's block Jacobian."""
+    params, inputs = _random_run(net, 60, 32, 1.0, SEED)
+    params["b_f"] = params["b_f"] + bias
+    (states, lag), *_ = parts.loops(d)
+    grid = [[d.jacobians(v, u, lag)(params, inputs)["J"] for u in states] for v in states]
+    k = states.index("C")
+    return _running_norms(grid[k][k]), _running_norms(np.block(grid))
 
 
 def _gru() -> doc.Section:

@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 
 from rnnderive import printing as pr
+from rnnderive.calculus import Step
 from rnnderive.checks import check, check_steps
 from rnnderive.derivation import Derivation
 from rnnderive.language import Recurrence
@@ -91,15 +92,10 @@ def conventions() -> doc.Bullets:
     )
 
 
-def loops(net: Recurrence) -> list[tuple[tuple[str, ...], int]]:
+def loops(d: Derivation) -> list[tuple[tuple[str, ...], int]]:
     """The states of each loop, and the lag at which they are read."""
-    out = []
-    for stage in net.schedule:
-        if stage.direction != "all":
-            across = {r.name: r.lag for n in stage.names for r in net.reads(n) if r.lag not in (None, 0)}
-            states = tuple(n for n in net.sequences if n in stage.names and n in across)
-            out.append((states, 1 if stage.direction == "forward" else -1))
-    return out
+    groups = d.graph(d.net.parameters[0]).groups if d.net.parameters else []
+    return [(g.names, 1 if g.direction == "forward" else -1) for g in groups if g.direction != "all"]
 
 
 def model_section(net: Recurrence, title: str = "The model", T: int = 3) -> doc.Section:
@@ -112,6 +108,11 @@ def model_section(net: Recurrence, title: str = "The model", T: int = 3) -> doc.
     return doc.Section(title, [equations(net), notation_table(net), conventions(), graph])
 
 
+def _rule(net: Recurrence, step: Step) -> list[doc.Inline]:
+    """A step's rule as words and inline formulas."""
+    return [part if isinstance(part, str) else doc.Formula(_math(net, part)) for part in step.reason]
+
+
 _WORDS = {"field": "exact", "complex step": "complex step"}
 
 
@@ -120,7 +121,7 @@ def derivation_steps(d: Derivation, wrt: str, T: Any) -> doc.Steps:
     marks = check_steps(d, wrt, T)
     return doc.Steps(
         [
-            doc.Step(m.step.number, m.step.rule, m.step.math(d.net.notation), f"{'✓' if m else '✗'} {_WORDS[m.by]}")
+            doc.Step(m.step.number, _rule(d.net, m.step), m.step.math(d.net.notation), f"{'✓' if m else '✗'} {_WORDS[m.by]}")
             for m in marks
         ]
     )
@@ -139,7 +140,7 @@ def any_length_section(d: Derivation, wrt: Sequence[str]) -> doc.Section:
 def jacobian_section(d: Derivation, title: str = "Jacobians of the states") -> doc.Section:
     """Local Jacobians of every loop's states, and the blocks of a cell with several."""
     blocks: list[Any] = []
-    for states, lag in loops(d.net):
+    for states, lag in loops(d):
         for v in states:
             for u in states:
                 j = d.jacobian(v, u, lag)
@@ -227,8 +228,7 @@ def number_math(value: float, digits: int = 4) -> pr.Math:
         return pr.Numeral("0" if value == 0 else str(value))
     exponent = int(np.floor(np.log10(abs(value))))
     if -4 < exponent < 5:
-        words = f"{value:.{max(digits - 1 - exponent, 0)}f}"
-        return _signed(words)
+        return _signed(f"{value:.{digits}g}")
     mantissa = f"{value / 10.0**exponent:.{digits - 1}f}"
     power = pr.Script(pr.Numeral("10"), None, _signed(str(exponent)))
     return pr.Row((_signed(mantissa), pr.Symbol("cdot"), power))

@@ -79,7 +79,7 @@ _PREAMBLE = r"""
 #let note(body) = block(inset: (left: 1.6em), above: 0.6em, text(size: 0.9em, fill: luma(30%), body))
 #let step(number, rule, mark) = block(
   width: 100%, breakable: false, sticky: true, above: 1.2em, below: 0.7em,
-  grid(columns: (1.6em, 1fr, auto), column-gutter: 0.4em, align: (left, left, right),
+  grid(columns: (1.6em, 1fr, 9em), column-gutter: 0.4em, align: (left, left, right),
     strong(number), emph(rule), text(size: 0.9em, mark)),
 )
 #let caption(word, body) = block(width: 100%, above: 0.8em, below: 0.8em, align(center, box(width: 92%, {
@@ -219,7 +219,7 @@ class _Printer:
     def step(self, s: Step | Numbered) -> str:
         assert isinstance(s, Numbered)
         step: Step = s.block
-        mark = f"text(fill: rgb({_string(_colour(step.mark))}))[{self.text(step.mark)}]" if step.mark else "[]"
+        mark = f"text(fill: rgb({_string(_colour(step.mark))}))[{self.text(step.mark, 9.0)}]" if step.mark else "[]"
         head = f"#step([{escape(clean(s.number))}], [{self.text(step.rule)}], {mark}) <{s.anchor}>"
         parts = fit.pages(fit.display([(None, step.math)], DISPLAY_EM))
         return "\n".join([head, *(f"#display(inset: 2em, above: 0.75em, ${_display(p)}$)" for p in parts)])
@@ -282,7 +282,7 @@ class _Printer:
     def inline(self, item: Inline, room: float, share: float) -> str:
         match item:
             case str():
-                return "#sym.zws;".join(map(escape, pieces(clean(item))))
+                return "#sym.zws;".join(map(escape, pieces(clean(item), room)))
             case Formula(math):
                 shown = formula_lines(math, room * share)
                 if shown is None:
@@ -296,7 +296,7 @@ class _Printer:
                 return f"#emph[{self.text(content, room, share)}];"
             case Code(text):
                 return "#sym.zws;".join(
-                    f"#raw({_string(p)});" for p in pieces(clean(text, True).replace("\n", " "), 12)
+                    f"#raw({_string(p)});" for p in pieces(clean(text, True).replace("\n", " "), room, 12)
                 )
             case Ref(label):
                 return self.link(self.manuscript.target(label))

@@ -259,17 +259,14 @@ class Block(Term):
         return values[0][r0:r1, c0:c1]
 
     def math(self, notation: pr.Notation) -> pr.Math:
+        """W_{f,h}: the columns of W_f that act on h; by its bounds where no name says it."""
         whole, r0, r1, c0, c1 = self.args
         rows, columns = whole.shape
-        parts: list[pr.Math] = []
-        if (r0, r1) != (0, rows):
-            parts.append(_range_math(r0, r1))
+        parts: list[pr.Math] = [] if (r0, r1) == (0, rows) else [_range_math(r0, r1)]
         if (c0, c1) != (0, columns):
-            if not parts:
-                parts.append(pr.Word(":"))
-            parts += [pr.Symbol(","), _range_math(c0, c1)]
-        inner = whole.math(notation)
+            parts += [*([pr.Symbol(",")] if parts else []), _range_math(c0, c1)]
         index = pr.Row(tuple(parts)) if len(parts) > 1 else parts[0]
+        inner = whole.math(notation)
         if isinstance(inner, pr.Letter):
             return pr.Script(inner, index)
         if isinstance(inner, pr.Script) and inner.sub is not None and inner.sup is None:

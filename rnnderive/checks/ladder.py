@@ -1,0 +1,438 @@
+"""The ladder: every rung that applies to a derivation, in one table.
+
+Each rung is checked by one that shares no code with it; see DESIGN.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnderive.checks import brute, differences, duality, identity
+from rnnderive.checks.points import Point, entries, loss_targets, point, sizes_for
+from rnnderive.checks.steps import check_steps
+from rnnderive.derivation import Derivation, derive
+from rnnderive.errors import InputError, RnnDeriveError
+from rnnderive.language import Recurrence
+from rnnderive.language import terms as tm
+
+__all__ = ["RUNGS", "Ladder", "Rung", "check"]
+
+NAMES_FOR_STEPS = 6
+CENTRAL = 1e-6
+DOT = 1e-12
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of the table.
+
+    Attributes
+    ----------
+    rung : str
+        What is checked, and against what.
+    method : str
+    count : int
+        How many entries or lines were compared.
+    tolerance : str
+        ``exact``, or the bounds.
+    error : float or None
+        The largest error found, relative to the largest entry of its array; None where there is
+        no number.
+    ok : bool or None
+        None if the rung was left out; `note` says why.
+    seconds : float
+    note : str
+        The array, entry and step that failed, or what else there is to say.
+    """
+
+    rung: str
+    method: str
+    count: int = 0
+    tolerance: str = "exact"
+    error: float | None = None
+    ok: bool | None = True
+    seconds: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What was checked of a derivation; truthy when every rung that applies holds."""
+
+    rows: tuple[Rung, ...]
+
+    def __bool__(self) -> bool:
+        return not self.failures and any(r.ok for r in self.rows)
+
+    def __iter__(self) -> Iterator[Rung]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rung: str) -> Rung:
+        for r in self.rows:
+            if r.rung == rung:
+                return r
+        raise KeyError(rung)
+
+    @property
+    def failures(self) -> tuple[Rung, ...]:
+        """The rungs that do not hold."""
+        return tuple(r for r in self.rows if r.ok is False)
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as words, its head first."""
+        head = ("rung", "method", "compared", "tolerance", "largest error", "", "seconds", "note")
+        words = [
+            (
+                r.rung, r.method, str(r.count) if r.count else "", r.tolerance if r.ok is not None else "",
+                "" if r.error is None else f"{r.error:.1e}",
+                {True: "holds", False: "FAILS", None: "left out"}[r.ok], f"{r.seconds:.2f}", r.note,
+            )
+            for r in self.rows
+        ]  # fmt: skip
+        return [head, *words]
+
+    def __str__(self) -> str:
+        cells = self.cells()
+        widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+        right = {2, 4, 6}
+        lines = [
+            "  ".join(w.rjust(n) if k in right else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True)))
+            for row in cells
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        head, *rows = self.cells()
+        top = "".join(f"<th>{html.escape(w)}</th>" for w in head)
+        body = "".join(f"<tr>{''.join(f'<td>{html.escape(w)}</td>' for w in row)}</tr>" for row in rows)
+        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+@dataclass
+class _Climb:
+    """What the rungs have in common: the derivation, and points to test at."""
+
+    d: Derivation
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.net = self.d.net
+        self.whole = self.d if self.d.truncate is None else derive(self.net, self.d.wrt, of=self.net.loss)
+        self.points: dict[int | None, Point] = {}
+
+    def at(self, batch: int | None = None) -> Point:
+        """A point of one sequence of 5 steps, or of a batch."""
+        if batch not in self.points:
+            sizes = sizes_for(self.net, (5, batch or 1, 1))
+            self.points[batch] = point(self.net, T=5, batch=batch, seed=self.seed, sizes=sizes)
+        return self.points[batch]
+
+    @property
+    def batch(self) -> int:
+        """A batch size that is no other size."""
+        taken = {5, *sizes_for(self.net, (5, 1)).values()}
+        return next(n for n in (7, 6, 8, 9, 11, 13, *range(14, 99)) if n not in taken)
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """What chains are taken of: parameters and initial states."""
+        return tuple(n for n in self.d.wrt if isinstance(self.net.leaf(n), tm.Parameter))
+
+
+class _LeftOut(Exception):
+    """The rung does not apply."""
+
+
+def _identity(c: _Climb) -> Rung:
+    verdict = identity.adjoint_against_tangent(c.whole, seed=c.seed)
+    return Rung("adjoint", "tangent, in the field", verdict.entries, ok=bool(verdict), note=verdict.where)
+
+
+def _chains(c: _Climb) -> Rung:
+    count = 0
+    for name in c.chains:
+        verdict = identity.chain_against_adjoint(c.whole, name, 3, seed=c.seed)
+        count += verdict.entries
+        if not verdict:
+            return Rung("chains", "adjoint, in the field", count, ok=False, note=verdict.where)
+    if not count:
+        raise _LeftOut("no parameter or initial state is differentiated in")
+    return Rung("chains", "adjoint, in the field", count, note="T = 3")
+
+
+def _steps(c: _Climb) -> Rung:
+    names = c.chains
+    if len(names) > NAMES_FOR_STEPS:
+        places = np.linspace(0, len(names) - 1, NAMES_FOR_STEPS).round().astype(int)
+        names = tuple(names[int(k)] for k in places)
+    count = 0
+    for name in names:
+        for mark in check_steps(c.whole, name, 3, seed=c.seed):
+            count += 1
+            if not mark:
+                note = f"line ({mark.step.number}) of the derivation in {name}: {mark.error}"
+                return Rung("derivation, line by line", "tangent in the field; complex step", count, ok=False, note=note)
+    if not count:
+        raise _LeftOut("no parameter or initial state is differentiated in")
+    note = f"T = 3; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else "T = 3"
+    return Rung("derivation, line by line", "tangent in the field; complex step", count, note=note)
+
+
+def _rewrites(c: _Climb) -> Rung:
+    verdict = identity.rewrites(c.d, seed=c.seed)
+    return Rung("compiled recurrence", "as derived, in the field", verdict.entries, ok=bool(verdict), note=verdict.where)
+
+
+def _brute(c: _Climb) -> Rung:
+    try:
+        found = brute.brute_force(c.whole)
+    except brute.TooLarge as error:
+        raise _LeftOut(str(error)) from None
+    note = found.bad or f"size 2, T = {found.T}"
+    if not found.bad and found.expanded < found.entries:
+        note += f"; {found.expanded} expanded to 0, {found.entries - found.expanded} too long: 0 in the field"
+    return Rung("calculus", "sympy.diff of the expanded loss", found.entries, ok=bool(found), note=note)
+
+
+def _compared(
+    rung: str, method: str, tolerance: str, pairs: Iterable[tuple[str, Any, Any, dict[str, float]]], note: str
+) -> Rung:
+    """Compare arrays entry by entry; the first that fails is named."""
+    count, worst, bad = 0, 0.0, ""
+    for name, found, expected, bounds in pairs:
+        result = differences.disagreement(found, expected, **bounds)
+        count += result.count
+        worst = max(worst, result.largest) if not np.isnan(result.largest) else np.nan
+        if result.bad is not None and not bad:
+            index = ", ".join(map(str, result.bad))
+            where = np.asarray(found).shape == np.asarray(expected).shape
+            values = f": {float(found[result.bad]):.6g}, expected {float(expected[result.bad]):.6g}" if where else ""
+            bad = f"{name}[{index}]{values}"
+    return Rung(rung, method, count, tolerance, worst, not bad, note=bad or note)
+
+
+def _needs_whole(c: _Climb) -> None:
+    if c.d.truncate is not None:
+        raise _LeftOut("does not apply to a truncated gradient, which is not the derivative of the loss")
+
+
+_TOLERANCE = "1e-12 of array, 1e-9 of entry"
+
+
+def _complex(c: _Climb, batch: bool) -> Rung:
+    _needs_whole(c)
+    at = c.at(c.batch if batch else None)
+    found = differences.gradient(c.d, at)
+    pairs = ((f"d{n}", found[n], differences.complex_step(c.d, at, n), {}) for n in c.d.wrt)
+    rung = "gradient of a batch" if batch else "gradient"
+    return _compared(rung, "complex step", _TOLERANCE, pairs, str(at))
+
+
+def _central(c: _Climb) -> Rung:
+    _needs_whole(c)
+    at = c.at()
+    found = differences.gradient(c.d, at)
+    rng = np.random.default_rng([c.seed, 3])
+
+    def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
+        scale = max(float(np.abs(g).max(initial=0)) for g in found.values())
+        for n in c.d.wrt:
+            places = entries(found[n])
+            chosen = [places[int(k)] for k in rng.permutation(len(places))[:4]]
+            expected = differences.central_differences(c.d, at, n, chosen)
+            mine = np.array([found[n][p] for p in chosen])
+            yield f"d{n}, entries {chosen}", mine, expected, {
+                "largest": CENTRAL, "entry": np.inf, "scale": scale,
+            }  # fmt: skip
+
+    return _compared("gradient, some entries", "central differences, extrapolated", "1e-6 of largest", pairs(), str(at))
+
+
+def _contributions(c: _Climb) -> Rung:
+    _needs_whole(c)
+    at = c.at()
+    rng = np.random.default_rng([c.seed, 5])
+    names = [n for n in c.d.wrt if n in c.net.parameters]
+    if not names:
+        raise _LeftOut("no parameter is differentiated in")
+
+    def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
+        for n in names:
+            found = np.asarray(differences.contributions(c.d, at, n))
+            for direction in _directions(np.shape(at[n]), rng):
+                axes = tuple(range(1, found.ndim))
+                along = (found * direction).sum(axis=axes)
+                scale = float(np.abs(found * direction).sum(axis=axes).max(initial=0)) or 1.0
+                expected = differences.contributions_by_steps(c.d, at, n, direction)
+                yield f"step {n}, t − 1 = ", along, expected, {"entry": np.inf, "scale": scale}
+
+    return _compared("contributions of steps", "complex step, one step moved", "1e-12 of array", pairs(), f"T = {at.T}")
+
+
+def _directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[Any]:
+    """A random direction, and two single entries."""
+    out = [rng.standard_normal(shape)]
+    places = entries(np.empty(shape))
+    for k in rng.permutation(len(places))[:2]:
+        unit = np.zeros(shape)
+        unit[places[int(k)]] = 1.0
+        out.append(unit)
+    return out
+
+
+def _dots(c: _Climb) -> Rung:
+    _needs_whole(c)
+    worst, bad = 0.0, ""
+    T, batch = 23, 11
+    sizes = {s: n + 9 for s, n in sizes_for(c.net, (5, 1)).items()}
+    found = point(c.net, T=T, batch=batch, seed=c.seed, sizes=sizes)
+    for seed in range(3):
+        error = duality.dot_product(c.d, found, c.seed + seed).error
+        worst = max(worst, error)
+        if not error <= DOT:
+            bad = f"direction {seed}"
+    return Rung("adjoint at size", "tangent, dot product", 3, "1e-12 of summands", worst, not bad, note=bad or str(found))
+
+
+def _rtrl(c: _Climb) -> Rung:
+    _needs_whole(c)
+    at = c.at()
+    found = differences.gradient(c.d, at)
+    pairs = ((f"d{n}", found[n], duality.rtrl(c.d, at, n), {"entry": np.inf}) for n in c.d.wrt)
+    return _compared("gradient, forward mode", "RTRL, every unit direction", "1e-12 of array", pairs, str(at))
+
+
+def _truncation(c: _Climb) -> Rung:
+    if c.d.truncate is None:
+        raise _LeftOut("nothing is truncated")
+    if not differences.one_way(c.net):
+        raise _LeftOut("loops in both directions of time: a path's length is not how far it goes")
+    at = c.at()
+    found = differences.gradient(c.d, at)
+    rng = np.random.default_rng([c.seed, 7])
+    names = [n for n in c.d.wrt if n in c.net.parameters]
+
+    def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
+        for n in names:
+            for direction in _directions(np.shape(at[n]), rng):
+                scale = float(np.abs(found[n] * direction).sum()) or 1.0
+                along = np.array([(found[n] * direction).sum()])
+                expected = np.array([differences.truncated_by_steps(c.d, at, n, direction)])
+                yield f"d{n}, a direction", along, expected, {"entry": np.inf, "scale": scale}
+
+    note = f"{c.d.truncate} of {at.T} steps; parameters"
+    return _compared("truncated gradient", "complex step, course kept later", "1e-12 of array", pairs(), note)
+
+
+def _never_cut(c: _Climb) -> Rung:
+    if c.d.truncate is None:
+        raise _LeftOut("nothing is truncated")
+    steps = 4
+    cut = derive(c.net, c.d.wrt, of=c.net.loss, truncate=steps * (brute.longest_lag(c.net) or 1) + 1)
+    count = 0
+    a = identity.field_run(cut.adjoint, c.net, steps, c.seed)
+    b = identity.field_run(c.whole.adjoint, c.net, steps, c.seed)
+    for n in c.d.wrt:
+        x, y = a[cut.pulled.gradients[n]], b[c.whole.pulled.gradients[n]]
+        same = all(bool((u == v).all()) for u, v in zip(np.atleast_1d(x), np.atleast_1d(y), strict=True))
+        count += int(np.size(y))
+        if not same:
+            return Rung("truncation after T", "no truncation, in the field", count, ok=False, note=f"d{n}")
+    return Rung("truncation after T", "no truncation, in the field", count, note=f"T = {steps}")
+
+
+RUNGS: dict[str, tuple[Callable[[_Climb], Rung], ...]] = {
+    "identity": (_identity, _chains, _rewrites),
+    "steps": (_steps,),
+    "brute": (_brute,),
+    "complex": (lambda c: _complex(c, False), lambda c: _complex(c, True)),
+    "contributions": (_contributions,),
+    "differences": (_central,),
+    "duality": (_dots,),
+    "rtrl": (_rtrl,),
+    "truncation": (_truncation, _never_cut),
+}
+
+
+def check(
+    d: Derivation | Recurrence | str,
+    *,
+    seed: int = 0,
+    rungs: Iterable[str] | str | None = None,
+    progress: bool = False,
+) -> Ladder:
+    """Climb the ladder of checks.
+
+    Parameters
+    ----------
+    d : Derivation, Recurrence or str
+        What to check; a recurrence, or its equations, is derived first.
+    seed : int
+        Of the points and field elements.
+    rungs : names, optional
+        Some of ``identity``, ``steps``, ``brute``, ``complex``, ``contributions``,
+        ``differences``, ``duality``, ``rtrl``, ``truncation``; by default all that apply.
+    progress : bool
+        Whether to print each row as it is done.
+
+    Returns
+    -------
+    Ladder
+        A table, truthy when every rung holds.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> bool(check(rd.cells.vanilla(), rungs=["identity", "complex"]))
+    True
+    """
+    if not isinstance(d, Derivation):
+        d = derive(d)
+    wanted = (rungs,) if isinstance(rungs, str) else tuple(rungs) if rungs is not None else tuple(RUNGS)
+    for name in wanted:
+        if name not in RUNGS:
+            raise InputError(f"there is no rung {name!r}; there are {', '.join(RUNGS)}")
+    climb = _Climb(d, seed)
+    rows = []
+    for name in wanted:
+        if name == "truncation" and rungs is None and d.truncate is None:
+            continue
+        for rung in RUNGS[name]:
+            start = time.perf_counter()
+            try:
+                row = rung(climb)
+            except (_LeftOut, RnnDeriveError) as reason:
+                row = Rung(_TITLES.get(rung, name), "", ok=None, note=str(reason).splitlines()[0])
+            row = Rung(**{**row.__dict__, "seconds": time.perf_counter() - start})
+            rows.append(row)
+            if progress:
+                print(Ladder((row,)).__str__().splitlines()[1], file=sys.stderr, flush=True)
+    return Ladder(tuple(rows))
+
+
+_TITLES: dict[Callable[[_Climb], Rung], str] = {
+    _identity: "adjoint",
+    _chains: "chains",
+    _rewrites: "compiled recurrence",
+    _steps: "derivation, line by line",
+    _brute: "calculus",
+    _contributions: "contributions of steps",
+    _central: "gradient, some entries",
+    _dots: "adjoint at size",
+    _rtrl: "gradient, forward mode",
+    _truncation: "truncated gradient",
+    _never_cut: "truncation after T",
+    RUNGS["complex"][0]: "gradient",
+    RUNGS["complex"][1]: "gradient of a batch",
+}
+_ = loss_targets
