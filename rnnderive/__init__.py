@@ -4,7 +4,10 @@ A recurrent network is a system of recurrence equations; its gradient is another
 :class:`Recurrence` and :func:`derive`.
 """
 
+from typing import Any
+
 from rnnderive import cells
+from rnnderive.checks import check
 from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError, LanguageError, RnnDeriveError, ScheduleError, ShapeError
 from rnnderive.language import Recurrence, T
@@ -21,5 +24,16 @@ __all__ = [
     "ShapeError",
     "T",
     "cells",
+    "check",
     "derive",
+    "report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``rnnderive.report`` is loaded when it is first asked for: figures and PDFs are not always needed."""
+    if name == "report":
+        import importlib
+
+        return importlib.import_module("rnnderive.report")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,12 @@ check fails, 2 when the input is wrong, 130 when interrupted.
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -167,24 +169,28 @@ def _as_typst(section: Section) -> Iterator[str]:
     yield "$"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], form: Format) -> str:
-    """A table of words."""
+def _table(rows: list[tuple[str, ...]], form: Format) -> str:
+    """A table of words, its head first."""
+    head = rows[0]
     if form is Format.latex:
-        lines = [" & ".join(_plain_latex(c) for c in row) + r" \\" for row in (head, *rows)]
-        return "\n".join(
-            [rf"\begin{{tabular}}{{{'l' * len(head)}}}", lines[0], r"\hline", *lines[1:], r"\end{tabular}"]
-        )
+        lines = [" & ".join(_plain_latex(c) for c in row) + r" \\" for row in rows]
+        top, bottom = rf"\begin{{tabular}}{{{'l' * len(head)}}}", r"\end{tabular}"
+        return "\n".join([top, lines[0], r"\hline", *lines[1:], bottom])
     if form is Format.typst:
         # A string of JSON is a string of Typst.
-        lines = [", ".join(json.dumps(c, ensure_ascii=False) for c in row) for row in (head, *rows)]
+        lines = [", ".join(json.dumps(c, ensure_ascii=False) for c in row) for row in rows]
         return "\n".join([f"#table(columns: {len(head)},", *(f"  {row}," for row in lines), ")"])
-    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
-    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def _json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no nan and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain_latex(words: str) -> str:
@@ -205,7 +211,7 @@ def _out(words: str) -> None:
     for row in words.split("\n"):
         shown = Text(row, style="bold" if row.startswith("# ") else "")
         shown.highlight_regex("✓", "green")
-        shown.highlight_regex("✗.*|DOES NOT HOLD|FAILED", "bold red")
+        shown.highlight_regex("✗.*|DOES NOT HOLD|FAILS", "bold red")
         shown.highlight_regex(r"    \[.*\]$", "dim")
         console.print(shown, soft_wrap=True)
 
@@ -438,24 +444,20 @@ def check_command(
       rnnderive check my_cell.txt --seed 7
     """
     import rnnderive as rd
-    from rnnderive.checks import check
+    from rnnderive.checks import RUNGS, Ladder, check
 
     d = rd.derive(_load(cell), truncate=truncate)
-    with _working(f"checking {cell}"):
-        ladder = check(d, seed=seed)
-    head = ("rung", "checked by", "points", "tolerance", "largest error", "verdict")
-    rows = [
-        (r.rung, r.method, str(r.points), r.tolerance_text, r.error_text, "holds" if r.ok else "FAILED")
-        for r in ladder.rows
-    ]
+    names = [n for n in RUNGS if n != "truncation" or d.truncate is not None]
+    with _working("checking") as say:
+        ladder = Ladder(tuple(row for n in names if say(n) for row in check(d, seed=seed, rungs=n)))
     if form is Format.json:
-        keys = [h.replace(" ", "_") for h in head]
-        rungs = [
-            dict(zip(keys, row, strict=True)) | {"verdict": r.ok} for row, r in zip(rows, ladder.rows, strict=True)
-        ]
+        keys = ("rung", "method", "count", "tolerance", "error", "ok", "note")
+        rungs = [{k: _finite(getattr(row, k)) for k in keys} for row in ladder]
         _json({"cell": str(d.net), "seed": seed, "holds": bool(ladder), "rungs": rungs})
     else:
-        _out(_table(head, rows, form))
+        head, *rows = ladder.cells()
+        shown = [k for k, title in enumerate(head) if title != "seconds"]
+        _out(_table([tuple(row[k] for k in shown) for row in (head, *rows)], form))
     if not ladder:
         raise typer.Exit(1)
 
@@ -616,22 +618,23 @@ def _blocks(d: Derivation, name: str, steps: Any, of: str | None) -> dict[str, A
     return {"states": {g.label: list(g.names) for g in groups if len(g.names) > 1}}
 
 
-class _working:
-    """A spinner on stderr while something runs, on a terminal only."""
+@contextmanager
+def _working(words: str) -> Iterator[Callable[[str], bool]]:
+    """A spinner on stderr while something runs, on a terminal only; yields a way to say what it is at."""
+    from rich.console import Console
+    from rich.text import Text
 
-    def __init__(self, words: str) -> None:
-        from rich.console import Console
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda part: True
+        return
+    with console.status(words) as status:
 
-        console = Console(stderr=True)
-        self.status = console.status(words) if console.is_terminal else None
+        def say(part: str) -> bool:
+            status.update(Text(f"{words}: {part}"))
+            return True
 
-    def __enter__(self) -> None:
-        if self.status:
-            self.status.start()
-
-    def __exit__(self, *error: object) -> None:
-        if self.status:
-            self.status.stop()
+        yield say
 
 
 def main() -> None:

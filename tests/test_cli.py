@@ -212,9 +212,9 @@ def test_stdin_is_a_file():
 
 def test_check_prints_a_table_in_which_every_rung_holds():
     words = good("check", "vanilla")
-    rows = words.splitlines()[2:]
+    rows = words.splitlines()[1:]
     assert len(rows) >= 5
-    assert "FAILED" not in words
+    assert "FAILS" not in words
 
 
 def test_check_as_json():
@@ -222,14 +222,14 @@ def test_check_as_json():
     assert found["holds"] is True
     assert found["seed"] == 3
     assert found["rungs"]
-    assert all(r["verdict"] is True for r in found["rungs"])
+    assert all(r["ok"] is not False for r in found["rungs"])
 
 
 def test_check_ends_with_status_1_when_a_rung_fails(monkeypatch):
     monkeypatch.setitem(FUNCTIONS, "sigmoid", replace(FUNCTIONS["sigmoid"], slope=lambda x, y: y * (1 + y)))
     found = run("check", "vanilla")
     assert found.exit_code == 1
-    assert "FAILED" in found.stdout
+    assert "FAILS" in found.stdout
 
 
 # ---------------------------------------------------------------- report
@@ -391,12 +391,17 @@ def shown() -> list[tuple[str, str]]:
     return [tuple(c.partition("\n")[::2]) for b in blocks for c in re.split(r"^\$ ", b, flags=re.M) if c]
 
 
+def comparable(words: str) -> list[str]:
+    """The words of an output; an error near rounding depends on the machine."""
+    return re.sub(r"\b\d\.\de-1[3-9]\b", "tiny", words).split()
+
+
 @pytest.mark.parametrize(("command", "output"), shown(), ids=lambda words: words[:40])
 def test_the_console_of_the_documents_is_what_is_printed(command, output):
     given, _, command = command.rpartition(" | ")
     text = shlex.split(given)[1].replace("\\n", "\n") if given else None
     found = run(*shlex.split(command)[1:], stdin=text)
-    assert found.output.strip() == output.strip()
+    assert comparable(found.output) == comparable(output)
 
 
 def test_the_mathematics_of_the_readme_is_what_is_printed():

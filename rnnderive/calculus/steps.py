@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import sympy as sp
 
 from rnnderive import printing as pr
 from rnnderive.calculus.chain import Graph, Node
-from rnnderive.calculus.factors import Factor
+from rnnderive.calculus.factors import Factor, State
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import T, Term
 
@@ -88,13 +88,35 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
         yield ("total derivative of ", label, ": ", *_reason(graph, table[node])), total, tm.plus(*parts)
         current = [piece for part in current for piece in _substituted(part, total, parts)]
         yield ("substitute ", total, " and multiply out"), left, tm.plus(*current)
+    yield from _written_out(f for n in order for f in (*(g for _, g in table[n][1]), table[n][0]) if f is not None)
+
+
+def _written_out(factors: Iterable[Term]) -> Iterator[tuple[Any, ...]]:
+    """Every factor as a matrix expression, once; that of several states block by block."""
     seen: set[Term] = set()
-    for node in order:
-        immediate, edges = table[node]
-        for factor in [f for _, f in edges] + ([immediate] if immediate is not None else []):
-            if factor.jacobian not in seen and factor not in seen:
-                seen |= {factor, factor.jacobian}
-                yield ("local Jacobian, by the rule table",), factor, factor.jacobian
+    for factor in factors:
+        assert isinstance(factor, Factor)
+        if factor.jacobian in seen:
+            continue
+        seen.add(factor.jacobian)
+        if not isinstance(factor.jacobian, tm.Blocks):
+            yield ("local Jacobian, by the rule table",), factor, factor.jacobian
+            continue
+        blocks = _named_blocks(factor)
+        yield ("block by block",), factor, tm.blocks(blocks)
+        parts = [b for row in blocks for b in row if isinstance(b, Factor)]
+        yield from _written_out(p for p in parts if p.jacobian not in seen)
+        seen |= {p.jacobian for p in parts}
+
+
+def _named_blocks(factor: Factor) -> list[list[Term]]:
+    """The blocks of a factor between several states, each by its own derivative."""
+    overs, unders = ([*s.terms] if isinstance(s, State) else [s] for s in (factor.over, factor.under))
+    kind = factor.args[0]
+    return [
+        [b if b.is_null else Factor(kind, over, under, b) for under, b in zip(unders, row, strict=True)]
+        for over, row in zip(overs, factor.jacobian.grid, strict=True)
+    ]
 
 
 def _reason(graph: Graph, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> tuple[str | Term, ...]:
@@ -126,11 +148,7 @@ def _symbolic(graph: Graph) -> Iterator[tuple[Any, ...]]:
     if first is not None:
         yield from first
     yield ("the same for every step, collected as a sum over steps and a product over factors",), left, closed
-    seen: set[Term] = set()
-    for factor in _factors(closed):
-        if factor.jacobian not in seen:
-            seen.add(factor.jacobian)
-            yield ("local Jacobian, by the rule table",), factor, factor.jacobian
+    yield from _written_out(_factors(closed))
 
 
 def _factors(term: Term) -> Iterator[Factor]:

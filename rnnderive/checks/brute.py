@@ -214,17 +214,14 @@ def brute_force(
     claims = list(_claims(d, values, backward, wrt or d.wrt))
     if len(claims) > MAX_ENTRIES:
         raise TooLarge(f"{len(claims)} entries at size {size}")
-    budget = BUDGET
     elements = _InField()
-    expanded = 0
+    pairs = []
     for words, symbol, found in claims:
         expected = sp.diff(loss, symbol)
         if elements.value(expected) != elements.value(found):
-            return Expansion(len(claims), expanded, words, steps)
-        spend = [min(OF_AN_ENTRY, budget)]
-        budget -= spend[0]
-        expanded += _expands_to_zero(expected, found, spend)
-        budget += max(spend[0], 0)
+            return Expansion(len(claims), 0, words, steps)
+        pairs.append((expected, found))
+    expanded = _how_many_expand(pairs)
     return Expansion(len(claims), expanded, "", steps)
 
 
@@ -278,6 +275,20 @@ class _InField:
         if e.is_Pow and e.exp.is_Integer:
             return pow(self.value(e.base), int(e.exp), p)
         raise TooLarge(f"no value for {e.func.__name__}")
+
+
+def _how_many_expand(pairs: list[tuple[Any, Any]]) -> int:
+    """How many differences multiply out to zero within the budget; what is near the loss comes first."""
+    budget, expanded, failed = BUDGET, 0, 0
+    for a, b in reversed(pairs):
+        spend = [min(OF_AN_ENTRY, budget)]
+        budget -= spend[0]
+        good = _expands_to_zero(a, b, spend)
+        budget += max(spend[0], 0)
+        expanded, failed = expanded + good, 0 if good else failed + 1
+        if failed > 3:
+            break
+    return expanded
 
 
 def _expands_to_zero(a: Any, b: Any, budget: list[int]) -> bool:

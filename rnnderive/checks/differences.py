@@ -68,7 +68,7 @@ def disagreement(
     largest : float
         Bound on a difference relative to the largest entry.
     entry : float
-        Bound relative to the entry itself, above `floor` of the largest.
+        Bound relative to the entry itself, above `floor` of the largest; none if infinite.
     scale : float, optional
         What counts as the largest entry; that of `expected` unless given.
     """
@@ -78,7 +78,9 @@ def disagreement(
     size = scale if scale is not None else float(np.abs(expected).max(initial=0.0))
     size = size or 1.0
     error = np.abs(found - expected)
-    good = (error <= largest * size) & (error <= entry * np.abs(expected) + floor * size)
+    good = error <= largest * size
+    if np.isfinite(entry):
+        good &= error <= entry * np.abs(expected) + floor * size
     where = np.argwhere(~good)  # also where it is nan
     bad = tuple(int(k) for k in where[0]) if len(where) else None
     return Disagreement(float(error.max(initial=0.0)) / size, bad, expected.size)

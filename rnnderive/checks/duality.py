@@ -14,7 +14,8 @@ import numpy as np
 from rnnderive.checks.identity import directions
 from rnnderive.checks.points import Point, entries
 from rnnderive.derivation import Derivation
-from rnnderive.programs import Program
+from rnnderive.errors import InputError
+from rnnderive.programs import Arrays, Program, prepare
 
 __all__ = ["Dots", "dot_product", "rtrl", "tangent_program"]
 
@@ -39,16 +40,16 @@ def tangent_program(d: Derivation) -> Program:
     return Program(d.tangent, d.tangent, {loss: loss}, function="tangent", note="The tangent of a loss.")
 
 
-def _with_directions(d: Derivation, at: Point, moves: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _with_directions(d: Derivation, at: Point, moves: dict[str, Any]) -> Arrays:
     """The arrays of a point together with those of a direction."""
     params, inputs = dict(at.params), dict(at.inputs)
     for name, direction in directions(d).items():
         (params if name in at.params else inputs)[direction] = moves[name]
-    return params, inputs
+    return prepare(d.tangent, params, inputs)
 
 
-def _pushed(d: Derivation, program: Program, at: Point, moves: dict[str, Any]) -> float:
-    return float(program(*_with_directions(d, at, moves))[d.tangent.loss].sum())
+def _pushed(d: Derivation, program: Program, arrays: Arrays) -> float:
+    return float(program.raw(arrays.params, arrays.inputs)[d.tangent.loss].sum())
 
 
 def dot_product(d: Derivation, at: Point, seed: int = 0) -> Dots:
@@ -61,7 +62,7 @@ def dot_product(d: Derivation, at: Point, seed: int = 0) -> Dots:
     size = sum(float(np.abs(s).sum()) for s in summands)
     if d.tangent.loss is None:  # the loss depends on none of them
         return Dots(pulled, 0.0, size)
-    return Dots(pulled, _pushed(d, tangent_program(d), at, moves), size)
+    return Dots(pulled, _pushed(d, tangent_program(d), _with_directions(d, at, moves)), size)
 
 
 def rtrl(d: Derivation, at: Point, name: str) -> Any:
@@ -70,9 +71,15 @@ def rtrl(d: Derivation, at: Point, name: str) -> Any:
     out = np.zeros(np.shape(at[name]))
     if d.tangent.loss is None:
         return out
-    program = tangent_program(d)
+    program, arrays = tangent_program(d), _with_directions(d, at, moves)
+    tables = (arrays.params, arrays.inputs)
+    direction = directions(d)[name]
+    table = tables[direction not in arrays.params]
+    unit = table[direction] = np.zeros(table[direction].shape)
+    if unit.shape != out.shape:
+        raise InputError(f"{name} is spread over a batch; give it one a member")
     for index in entries(out):
-        moves[name][index] = 1.0
-        out[index] = _pushed(d, program, at, moves)
-        moves[name][index] = 0.0
+        unit[index] = 1.0
+        out[index] = _pushed(d, program, arrays)
+        unit[index] = 0.0
     return out

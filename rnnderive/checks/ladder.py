@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnnderive.checks import brute, differences, duality, identity
-from rnnderive.checks.points import Point, entries, loss_targets, point, sizes_for
+from rnnderive.checks.points import Point, entries, point, sizes_for
 from rnnderive.checks.steps import check_steps
 from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError, RnnDeriveError
@@ -214,10 +214,11 @@ def _compared(
         count += result.count
         worst = max(worst, result.largest) if not np.isnan(result.largest) else np.nan
         if result.bad is not None and not bad:
-            index = ", ".join(map(str, result.bad))
-            where = np.asarray(found).shape == np.asarray(expected).shape
-            values = f": {float(found[result.bad]):.6g}, expected {float(expected[result.bad]):.6g}" if where else ""
-            bad = f"{name}[{index}]{values}"
+            bad = f"{name}[{', '.join(map(str, result.bad))}]" if "{" not in name else name.format(*result.bad)
+            if np.shape(found) == np.shape(expected):
+                bad += f": found {float(found[result.bad]):.6g}, expected {float(expected[result.bad]):.6g}"
+            else:
+                bad += f": shape {np.shape(found)}, expected {np.shape(expected)}"
     return Rung(rung, method, count, tolerance, worst, not bad, note=bad or note)
 
 
@@ -251,9 +252,8 @@ def _central(c: _Climb) -> Rung:
             chosen = [places[int(k)] for k in rng.permutation(len(places))[:4]]
             expected = differences.central_differences(c.d, at, n, chosen)
             mine = np.array([found[n][p] for p in chosen])
-            yield f"d{n}, entries {chosen}", mine, expected, {
-                "largest": CENTRAL, "entry": np.inf, "scale": scale,
-            }  # fmt: skip
+            bounds = {"largest": CENTRAL, "entry": np.inf, "scale": scale}
+            yield f"d{n} at {chosen}, number ", mine, expected, bounds
 
     return _compared("gradient, some entries", "central differences, extrapolated", "1e-6 of largest", pairs(), str(at))
 
@@ -269,24 +269,25 @@ def _contributions(c: _Climb) -> Rung:
     def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
         for n in names:
             found = np.asarray(differences.contributions(c.d, at, n))
-            for direction in _directions(np.shape(at[n]), rng):
+            for where, direction in _directions(np.shape(at[n]), rng):
                 axes = tuple(range(1, found.ndim))
                 along = (found * direction).sum(axis=axes)
                 scale = float(np.abs(found * direction).sum(axis=axes).max(initial=0)) or 1.0
                 expected = differences.contributions_by_steps(c.d, at, n, direction)
-                yield f"step {n}, t − 1 = ", along, expected, {"entry": np.inf, "scale": scale}
+                label = f"d{n}{where}, step index {{0}}"
+                yield label, along, expected, {"entry": np.inf, "scale": scale}
 
     return _compared("contributions of steps", "complex step, one step moved", "1e-12 of array", pairs(), f"T = {at.T}")
 
 
-def _directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[Any]:
-    """A random direction, and two single entries."""
-    out = [rng.standard_normal(shape)]
+def _directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[tuple[str, Any]]:
+    """A random direction, and two single entries; in words too."""
+    out = [(" in a random direction", rng.standard_normal(shape))]
     places = entries(np.empty(shape))
     for k in rng.permutation(len(places))[:2]:
         unit = np.zeros(shape)
         unit[places[int(k)]] = 1.0
-        out.append(unit)
+        out.append((f"[{', '.join(map(str, places[int(k)]))}]", unit))
     return out
 
 
@@ -324,11 +325,11 @@ def _truncation(c: _Climb) -> Rung:
 
     def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
         for n in names:
-            for direction in _directions(np.shape(at[n]), rng):
+            for where, direction in _directions(np.shape(at[n]), rng):
                 scale = float(np.abs(found[n] * direction).sum()) or 1.0
                 along = np.array([(found[n] * direction).sum()])
                 expected = np.array([differences.truncated_by_steps(c.d, at, n, direction)])
-                yield f"d{n}, a direction", along, expected, {"entry": np.inf, "scale": scale}
+                yield f"d{n}{where}", along, expected, {"entry": np.inf, "scale": scale}
 
     note = f"{c.d.truncate} of {at.T} steps; parameters"
     return _compared("truncated gradient", "complex step, course kept later", "1e-12 of array", pairs(), note)
@@ -435,4 +436,3 @@ _TITLES: dict[Callable[[_Climb], Rung], str] = {
     RUNGS["complex"][0]: "gradient",
     RUNGS["complex"][1]: "gradient of a batch",
 }
-_ = loss_targets

@@ -4,6 +4,14 @@ Write a :class:`Document` of blocks and :func:`build` it; numbers, line breaks i
 figures are taken care of here, the words are the caller's.
 """
 
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rnnderive import cells
+from rnnderive.language import Recurrence
+from rnnderive.report.cell_report import cell_document, cell_report
 from rnnderive.report.document import (
     Aligned,
     Bold,
@@ -28,6 +36,7 @@ from rnnderive.report.document import (
 from rnnderive.report.engine import ENGINES, Report, build, missing_tex
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
 from rnnderive.report.latex_printer import latex_source
+from rnnderive.report.lecture_report import lecture, lecture_document
 from rnnderive.report.typst_printer import typst_source
 
 __all__ = [
@@ -54,9 +63,39 @@ __all__ = [
     "Table",
     "activation_curves",
     "build",
+    "cell_document",
+    "cell_report",
     "latex_source",
+    "lecture",
+    "lecture_document",
     "missing_tex",
     "norms_against_distance",
     "typst_source",
     "unrolled_graph",
 ]
+
+
+class _Report(ModuleType):
+    """This room is also the call that writes a report: ``rnnderive.report(net, "lstm.pdf")``."""
+
+    def __call__(self, net: Recurrence | str, path: Any, *, engine: str = "auto", seed: int = 0) -> Path:
+        """Write the report on a recurrence as a PDF, with its ``.tex`` beside it; return the path.
+
+        Parameters
+        ----------
+        net : Recurrence or str
+            The network, a library name (``lstm``), or equations as text.
+        path : path
+            Where the PDF goes, as in ``reports/lstm.pdf``.
+        engine : {"auto", "typst", "tex"}
+            What makes the PDF; Typst needs no TeX.
+        seed : int
+            Of the weights in the worked numbers.
+        """
+        target = Path(path)
+        if isinstance(net, str):
+            net = cells.LIBRARY[net]() if net in cells.LIBRARY else Recurrence.parse(net)
+        return cell_report(net, target.stem, target.parent, engine=engine, seed=seed)
+
+
+sys.modules[__name__].__class__ = _Report

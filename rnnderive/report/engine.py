@@ -27,7 +27,8 @@ from rnnderive.report.typst_printer import typst_source
 __all__ = ["ENGINES", "Report", "build", "missing_tex"]
 
 ENGINES = ("auto", "typst", "tex")
-_SECONDS = 180
+_SECONDS = 180  # for one run of TeX
+_RUNS = 6
 _EPOCH = 0  # the time that all outputs carry
 
 
@@ -178,7 +179,7 @@ def _save(image: Any, path: Path) -> float:
 
 def missing_tex(cyrillic: bool = False) -> tuple[str, ...]:
     """What TeX lacks to make a report: programs and files; empty where it is complete."""
-    programs = [p for p in ("latexmk", "pdflatex", "kpsewhich") if shutil.which(p) is None]
+    programs = [p for p in ("pdflatex", "kpsewhich") if shutil.which(p) is None]
     if programs:
         return tuple(programs)
     wanted = (*FILES, *(CYRILLIC_FILES if cyrillic else ()))
@@ -190,15 +191,15 @@ def _compile(folder: Path, stem: str, engine: str, cyrillic: bool) -> tuple[str,
     if engine == "tex" and missing:
         raise RnnDeriveError(
             f"TeX is not complete: {', '.join(missing)} not found. Install it (on Debian: apt-get install "
-            "texlive-latex-recommended texlive-fonts-recommended lmodern latexmk"
+            "texlive-latex-recommended texlive-fonts-recommended lmodern"
             f"{' texlive-lang-cyrillic cm-super' if cyrillic else ''}) or take the engine typst, which needs nothing"
         )
     if engine == "typst" or missing:
         return "typst", _typst(folder, stem)
     if engine == "tex":
-        return "tex", _latexmk(folder, stem)
+        return "tex", _pdflatex(folder, stem)
     try:
-        return "tex", _latexmk(folder, stem)
+        return "tex", _pdflatex(folder, stem)
     except RnnDeriveError as e:
         return "typst", [f"Typst was used because TeX failed: {e}", *_typst(folder, stem)]
 
@@ -216,28 +217,35 @@ def _typst(folder: Path, stem: str) -> list[str]:
     return [str(w) for w in warnings]
 
 
-def _latexmk(folder: Path, stem: str) -> list[str]:
-    command = [
-        "latexmk",
-        "-norc",
-        "-pdf",
-        "-interaction=nonstopmode",
-        "-halt-on-error",
-        "-no-shell-escape",
-        f"{stem}.tex",
-    ]
-    try:
-        done = _run(command, folder, _SECONDS)
-    except subprocess.TimeoutExpired:
-        raise RnnDeriveError(f"TeX did not finish within {_SECONDS} s and was stopped") from None
-    log = folder / f"{stem}.log"
-    text = log.read_text("utf-8", "replace") if log.exists() else done.stdout
-    if done.returncode or not (folder / f"{stem}.pdf").exists():
-        if "No space left on device" in text + done.stdout:
-            raise OSError(errno.ENOSPC, "no space left on device")
-        found = re.search(r"^!.*(?:\n.*){0,4}", text, re.M)
-        raise RnnDeriveError(f"TeX could not make the PDF: {found[0].strip() if found else done.stdout[-500:]}")
-    return _complaints(text)
+def _pdflatex(folder: Path, stem: str) -> list[str]:
+    """Run pdfLaTeX until its auxiliary files stand still.
+
+    Not latexmk: it goes by times of whole seconds and may stop a run too early, so that two
+    builds of one document differ.
+    """
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{stem}.tex"]
+    last: list[bytes] | None = None
+    for _ in range(_RUNS):
+        try:
+            done = _run(command, folder, _SECONDS)
+        except subprocess.TimeoutExpired:
+            raise RnnDeriveError(f"TeX did not finish within {_SECONDS} s and was stopped") from None
+        if done.returncode or not (folder / f"{stem}.pdf").exists():
+            raise _tex_failure(folder / f"{stem}.log", done.stdout)
+        files = [(folder / f"{stem}.{suffix}") for suffix in ("aux", "out", "toc")]
+        now = [f.read_bytes() if f.exists() else b"" for f in files]
+        if now == last:
+            break
+        last = now
+    return _complaints((folder / f"{stem}.log").read_text("utf-8", "replace"))
+
+
+def _tex_failure(log: Path, shown: str) -> Exception:
+    text = log.read_text("utf-8", "replace") if log.exists() else shown
+    if "No space left on device" in text + shown:
+        return OSError(errno.ENOSPC, "no space left on device")
+    found = re.search(r"^!.*(?:\n.*){0,4}", text, re.M)
+    return RnnDeriveError(f"TeX could not make the PDF: {found[0].strip() if found else shown[-500:]}")
 
 
 def _complaints(log: str) -> list[str]:

@@ -20,6 +20,7 @@ from rnnderive.printing import (
     Big,
     Call,
     Cases,
+    Choice,
     Fenced,
     Frac,
     Grid,
@@ -104,6 +105,8 @@ def width(node: Math, style: str = "display") -> float:
         case Grid(rows):
             columns = [max(width(e, "text") for e in column) for column in zip(*rows, strict=True)]
             return sum(columns) + 0.95 * (len(columns) - 1) + 2 * _delimiter(1.2 * len(rows)) + 0.4
+        case Choice(cases):
+            return width(Grid(cases), style) + 0.5
     raise TypeError(f"no width for {type(node).__name__}")
 
 
@@ -146,6 +149,8 @@ def height(node: Math) -> float:
             return height(over) + height(under) + 0.35
         case Script(base, sub, sup):
             return height(base) + 0.25 * ((sub is not None) + (sup is not None))
+        case Choice(cases):
+            return height(Grid(cases))
         case Grid(rows):
             return sum(max(1.5, *(height(e) for e in row)) for row in rows)
         case Big(_, lower, upper, body):
