@@ -77,7 +77,7 @@ class Scalar(sp.Expr):  # type: ignore[misc]
     argument: Any
 
     def __new__(cls, of: Scalars, number: int, function: str, argument: Any) -> Scalar:
-        self = sp.Expr.__new__(cls, sp.Dummy(f"{function}_{number}"))  # a dummy: SymPy caches by name
+        self: Scalar = sp.Expr.__new__(cls, sp.Dummy(f"{function}_{number}"))  # a dummy: SymPy caches by name
         self.of, self.function, self.argument = of, function, argument
         return self
 
@@ -115,7 +115,8 @@ class Scalars(Symbols):
         out = np.empty(value.shape, dtype=object)
         for index, x in np.ndenumerate(value):
             x = sp.sympify(x)
-            out[index] = x if x.is_Symbol or x.is_Rational or isinstance(x, Scalar) else self.atom("identity", x)
+            short = x.is_Symbol or x.is_Rational or isinstance(x, Scalar)
+            out[index] = x if short else self.atom("identity", x)
         return out
 
     def derivative(self, atom: Scalar, s: Any) -> Any:
@@ -278,9 +279,9 @@ class _InField:
 
 
 def _how_many_expand(pairs: list[tuple[Any, Any]]) -> int:
-    """How many differences multiply out to zero within the budget; what is near the loss comes first."""
+    """How many differences multiply out to zero within the budget; what has fewest atoms comes first."""
     budget, expanded, failed = BUDGET, 0, 0
-    for a, b in reversed(pairs):
+    for a, b in sorted(pairs, key=lambda pair: len(_atoms(list(pair), False))):
         spend = [min(OF_AN_ENTRY, budget)]
         budget -= spend[0]
         good = _expands_to_zero(a, b, spend)

@@ -18,7 +18,6 @@ import numpy as np
 from rnnderive.checks.points import Point, entries
 from rnnderive.derivation import Derivation, derive, reference_run
 from rnnderive.language import Floats, Recurrence, Run
-from rnnderive.language import terms as tm
 from rnnderive.programs import prepare
 
 __all__ = [
@@ -99,7 +98,8 @@ def _loss(d: Derivation, at: Point) -> Any:
 def _prepared(d: Derivation, at: Point, dtype: Any = np.float64) -> Point:
     arrays = prepare(d.net, at.params, at.inputs)
     tables = [
-        {n: a if n == "T" else np.array(a, dtype) for n, a in table.items()} for table in (arrays.params, arrays.inputs)
+        {n: a if n == "T" else np.array(a, dtype) for n, a in table.items()}
+        for table in (arrays.params, arrays.inputs)
     ]
     return Point(tables[0], tables[1], at.sizes, at.T, at.batch)
 
@@ -161,7 +161,8 @@ def contributions_by_steps(d: Derivation, at: Point, name: str, direction: Any) 
     moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
     out = []
     for k in range(1, at.T + 1):
-        run = Run(d.net, Floats(algebra.sizes, complex), {**values, name: _only(values[name], moved, k, at.T)}, at.T)
+        here = {**values, name: _only(values[name], moved, k, at.T)}
+        run = Run(d.net, Floats(algebra.sizes, complex), here, at.T)
         out.append(float(run[d.net.loss or ""][0, 0].imag) / STEP)
     return np.array(out)
 
@@ -198,10 +199,8 @@ def truncated_by_steps(d: Derivation, at: Point, name: str, direction: Any) -> f
     moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
     total = 0.0
     for k in range(1, at.T + 1):
-        run = _Within(
-            d.net, Floats(algebra.sizes, complex), {**values, name: _only(values[name], moved, k, at.T)}, at.T,
-            course, k, d.truncate,
-        )  # fmt: skip
+        here = {**values, name: _only(values[name], moved, k, at.T)}
+        run = _Within(d.net, Floats(algebra.sizes, complex), here, at.T, course, k, d.truncate)
         total += float(run[d.net.loss or ""][0, 0].imag) / STEP
     return total
 

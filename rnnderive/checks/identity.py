@@ -16,8 +16,8 @@ from zlib import crc32
 import numpy as np
 import sympy as sp
 
-from rnnderive.checks.points import loss_targets, point, sizes_for
 from rnnderive.calculus.tangent import tangent_names
+from rnnderive.checks.points import loss_targets, point, sizes_for
 from rnnderive.derivation import Derivation
 from rnnderive.errors import InputError
 from rnnderive.language import Algebra, Digits, Equation, Field, Recurrence, Run
@@ -336,4 +336,5 @@ def chain_against_adjoint(
 def rewrites(d: Derivation, T: int = 5, seed: int = 0) -> Verdict:
     """The recurrence as it is compiled and as it was derived, exactly."""
     outputs = [*d.pulled.gradients.values(), d.net.loss or ""]
-    return identical(d.adjoint, optimise(d.adjoint, outputs), d.net, outputs=outputs, T=T, seed=seed, digits=False)
+    compiled = optimise(d.adjoint, outputs)
+    return identical(d.adjoint, compiled, d.net, outputs=outputs, T=T, seed=seed, digits=False)

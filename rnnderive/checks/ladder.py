@@ -105,11 +105,15 @@ class Ladder:
         cells = self.cells()
         widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
         right = {2, 4, 6}
-        lines = [
-            "  ".join(w.rjust(n) if k in right else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True)))
-            for row in cells
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+
+        def line(row: tuple[str, ...]) -> str:
+            words = [
+                w.rjust(n) if k in right else w.ljust(n)
+                for k, (w, n) in enumerate(zip(row, widths, strict=True))
+            ]
+            return "  ".join(words).rstrip()
+
+        return "\n".join(map(line, cells))
 
     def _repr_html_(self) -> str:
         head, *rows = self.cells()
@@ -140,7 +144,7 @@ class _Climb:
     @property
     def batch(self) -> int:
         """A batch size that is no other size."""
-        taken = {5, *sizes_for(self.net, (5, 1)).values()}
+        taken: set[int] = {5, *sizes_for(self.net, (5, 1)).values()}
         return next(n for n in (7, 6, 8, 9, 11, 13, *range(14, 99)) if n not in taken)
 
     @property
@@ -175,22 +179,26 @@ def _steps(c: _Climb) -> Rung:
     if len(names) > NAMES_FOR_STEPS:
         places = np.linspace(0, len(names) - 1, NAMES_FOR_STEPS).round().astype(int)
         names = tuple(names[int(k)] for k in places)
+    row = ("derivation, line by line", "tangent in the field; complex step")
     count = 0
     for name in names:
         for mark in check_steps(c.whole, name, 3, seed=c.seed):
             count += 1
             if not mark:
                 note = f"line ({mark.step.number}) of the derivation in {name}: {mark.error}"
-                return Rung("derivation, line by line", "tangent in the field; complex step", count, ok=False, note=note)
+                return Rung(*row, count, ok=False, note=note)
     if not count:
         raise _LeftOut("no parameter or initial state is differentiated in")
-    note = f"T = 3; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else "T = 3"
-    return Rung("derivation, line by line", "tangent in the field; complex step", count, note=note)
+    some = (
+        f"; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else ""
+    )
+    return Rung(*row, count, note="T = 3" + some)
 
 
 def _rewrites(c: _Climb) -> Rung:
     verdict = identity.rewrites(c.d, seed=c.seed)
-    return Rung("compiled recurrence", "as derived, in the field", verdict.entries, ok=bool(verdict), note=verdict.where)
+    row = ("compiled recurrence", "as derived, in the field")
+    return Rung(*row, verdict.entries, ok=bool(verdict), note=verdict.where)
 
 
 def _brute(c: _Climb) -> Rung:
@@ -214,7 +222,8 @@ def _compared(
         count += result.count
         worst = max(worst, result.largest) if not np.isnan(result.largest) else np.nan
         if result.bad is not None and not bad:
-            bad = f"{name}[{', '.join(map(str, result.bad))}]" if "{" not in name else name.format(*result.bad)
+            index = ", ".join(map(str, result.bad))
+            bad = name.format(*result.bad) if "{" in name else f"{name}[{index}]"
             if np.shape(found) == np.shape(expected):
                 bad += f": found {float(found[result.bad]):.6g}, expected {float(expected[result.bad]):.6g}"
             else:
@@ -234,7 +243,7 @@ def _complex(c: _Climb, batch: bool) -> Rung:
     _needs_whole(c)
     at = c.at(c.batch if batch else None)
     found = differences.gradient(c.d, at)
-    pairs = ((f"d{n}", found[n], differences.complex_step(c.d, at, n), {}) for n in c.d.wrt)
+    pairs: Iterable[Any] = ((f"d{n}", found[n], differences.complex_step(c.d, at, n), {}) for n in c.d.wrt)
     rung = "gradient of a batch" if batch else "gradient"
     return _compared(rung, "complex step", _TOLERANCE, pairs, str(at))
 
@@ -255,7 +264,8 @@ def _central(c: _Climb) -> Rung:
             bounds = {"largest": CENTRAL, "entry": np.inf, "scale": scale}
             yield f"d{n} at {chosen}, number ", mine, expected, bounds
 
-    return _compared("gradient, some entries", "central differences, extrapolated", "1e-6 of largest", pairs(), str(at))
+    row = ("gradient, some entries", "central differences, extrapolated", "1e-6 of largest")
+    return _compared(*row, pairs(), str(at))
 
 
 def _contributions(c: _Climb) -> Rung:
@@ -277,7 +287,8 @@ def _contributions(c: _Climb) -> Rung:
                 label = f"d{n}{where}, step index {{0}}"
                 yield label, along, expected, {"entry": np.inf, "scale": scale}
 
-    return _compared("contributions of steps", "complex step, one step moved", "1e-12 of array", pairs(), f"T = {at.T}")
+    row = ("contributions of steps", "complex step, one step moved", "1e-12 of array")
+    return _compared(*row, pairs(), f"T = {at.T}")
 
 
 def _directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[tuple[str, Any]]:
@@ -302,7 +313,8 @@ def _dots(c: _Climb) -> Rung:
         worst = max(worst, error)
         if not error <= DOT:
             bad = f"direction {seed}"
-    return Rung("adjoint at size", "tangent, dot product", 3, "1e-12 of summands", worst, not bad, note=bad or str(found))
+    row = ("adjoint at size", "tangent, dot product", 3, "1e-12 of summands")
+    return Rung(*row, worst, not bad, note=bad or str(found))
 
 
 def _rtrl(c: _Climb) -> Rung:

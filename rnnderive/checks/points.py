@@ -7,7 +7,7 @@ paths count; and functions are kept away from their kinks and poles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ from rnnderive.language import FUNCTIONS, Floats, Recurrence, Run
 from rnnderive.language import terms as tm
 from rnnderive.programs import prepare
 
-__all__ = ["Point", "entries", "loss_targets", "point", "sizes_for"]
+__all__ = ["Point", "entries", "loss_targets", "member", "point", "sizes_for"]
 
 MARGIN = 1e-3
 ATTEMPTS = 60
@@ -68,7 +68,9 @@ def entries(array: Any) -> list[tuple[int, ...]]:
     return list(np.ndindex(*np.shape(array)))
 
 
-def sizes_for(net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, same: bool = False) -> dict[Any, int]:
+def sizes_for(
+    net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, same: bool = False
+) -> dict[Any, int]:
     """A number for every symbolic size: all different, or all `least`; as large as slices ask for.
 
     Parameters
@@ -148,7 +150,12 @@ def point(
 
 
 def _draw(
-    net: Recurrence, T: int, batch: int | None, sizes: dict[Any, int], rng: np.random.Generator, positive: bool
+    net: Recurrence,
+    T: int,
+    batch: int | None,
+    sizes: dict[Any, int],
+    rng: np.random.Generator,
+    positive: bool,
 ) -> Point:
     targets = loss_targets(net)
     params: dict[str, Any] = {}
@@ -213,8 +220,8 @@ class _Watch(Floats):
 def _problem(net: Recurrence, at: Point) -> str:
     """Why a recurrence should not be tested at a point; empty if it can be."""
     with np.errstate(all="ignore"):
-        for member in range(at.batch or 1):
-            single = at if at.batch is None else _member(net, at, member)
+        for k in range(at.batch or 1):
+            single = at if at.batch is None else member(net, at, k)
             run = _watched(net, single)
             for e in net.equations:
                 value = np.asarray(run[e.name])
@@ -234,18 +241,10 @@ def _watched(net: Recurrence, at: Point) -> Run:
     return Run(net, _Watch(plain.algebra.sizes), plain.values, at.T)
 
 
-def _member(net: Recurrence, at: Point, member: int) -> Point:
+def member(net: Recurrence, at: Point, index: int) -> Point:
     """One sequence of a batch, as a point of its own."""
     inputs = {
-        n: a if n == "T" else a[:, member] if isinstance(net.leaves.get(n), tm.At) else a[member]
+        n: a if n == "T" else a[:, index] if isinstance(net.leaves.get(n), tm.At) else a[index]
         for n, a in at.inputs.items()
     }
     return Point(at.params, inputs, at.sizes, at.T)
-
-
-def member(net: Recurrence, at: Point, index: int) -> Point:
-    """One sequence of a batch, as a point of its own."""
-    return _member(net, at, index)
-
-
-Sampler = Callable[[Recurrence], Point]

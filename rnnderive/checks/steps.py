@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from rnnderive.calculus import Factor, Graph, Step, State, Total
+from rnnderive.calculus import Factor, Graph, State, Step, Total
 from rnnderive.calculus.tangent import tangent
 from rnnderive.checks.differences import STEP, disagreement, reference_values
 from rnnderive.checks.identity import elements, field_for
@@ -56,7 +56,9 @@ class Mark:
         return f"{'✓' if self.ok else '✗'} {self.step}" + (f"  {self.error}" if self.error else "")
 
 
-def check_steps(d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None, seed: int = 0) -> tuple[Mark, ...]:
+def check_steps(
+    d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None, seed: int = 0
+) -> tuple[Mark, ...]:
     """Check every line of ``d.steps(wrt, T)``.
 
     Parameters
@@ -129,7 +131,7 @@ def total_derivatives(run: Run, graph: Graph, wanted: set[Total]) -> dict[Any, A
         index = None
     pushed, names = tangent(net, (name,))
     shape = tuple(int(run.algebra.extent(s)) for s in wrt.shape)
-    zero = run.algebra.full(*shape, 0)
+    zero = run.algebra.full(shape[0], shape[1], 0)
     course = {**run.values, **{e.name: run[e.name] for e in graph.net.equations}}  # not moved: run once
     columns: dict[Any, list[Any]] = {t.args: [] for t in wanted}
     for direction in _units(run, shape):
@@ -152,7 +154,7 @@ def _units(run: Run, shape: tuple[int, ...]) -> Iterator[Any]:
     """Unit directions, in the order of vec."""
     for j in range(shape[1]):
         for i in range(shape[0]):
-            unit = run.algebra.full(*shape, 0)
+            unit = run.algebra.full(shape[0], shape[1], 0)
             unit[i, j] = run.algebra.number(sp.S.One)[0, 0]
             yield unit
 
@@ -171,10 +173,10 @@ def _shifted(net: Recurrence, at: Any) -> tuple[Recurrence, str]:
 def _tangent_of(run: Run, names: dict[str, str], over: Term) -> Any:
     if isinstance(over, State):
         return np.concatenate([_tangent_of(run, names, m) for m in over.terms], axis=0)
-    rows = tuple(int(run.algebra.extent(s)) for s in over.shape)
+    rows = [int(run.algebra.extent(s)) for s in over.shape]
     name = names.get(over.name)  # type: ignore[attr-defined]
     if name is None:
-        return run.algebra.full(*rows, 0)
+        return run.algebra.full(rows[0], rows[1], 0)
     return run.at(name, run.index(over.index, None)) if isinstance(over, tm.At) else run.timeless(name, None)
 
 
@@ -201,7 +203,9 @@ class _Frozen(Run):
 
     def timeless(self, name: str, step: int | None) -> Any:
         key = (name, None)
-        return self.frozen[key] if key in self.frozen and key not in self.own else super().timeless(name, step)
+        if key in self.frozen and key not in self.own:
+            return self.frozen[key]
+        return super().timeless(name, step)
 
 
 class _Local:
@@ -213,25 +217,34 @@ class _Local:
         self.plain = Run(net, self.algebra, self.values, T)
         self.states: dict[tuple[str, int | None], Any] = {}
         for name in graph.owner:
-            timed = net[name].timed
-            for step in range(1, T + 1) if timed else (None,):
-                self.states[name, step] = self.plain.at(name, step) if step else self.plain.timeless(name, None)
-        if isinstance(graph.wrt, tm.At) and graph.wrt.name in net and not graph.wrt.index.free_symbols - {tm.T}:
-            step = self.plain.index(graph.wrt.index, None)
-            self.states[graph.wrt.name, step] = self.plain.at(graph.wrt.name, step)
+            for step in range(1, T + 1) if net[name].timed else (None,):
+                self.states[name, step] = self.now(name, step)
+        wrt = graph.wrt
+        if isinstance(wrt, tm.At) and wrt.name in net and not wrt.index.free_symbols - {tm.T}:
+            place = self.place(wrt)
+            self.states[place] = self.now(*place)
+
+    def now(self, name: str, step: int | None) -> Any:
+        """A name's value at the point, at a step or outside time."""
+        return self.plain.at(name, step) if step is not None else self.plain.timeless(name, None)
 
     def place(self, leaf: Any) -> tuple[str, int | None]:
         return leaf.name, self.plain.index(leaf.index, None) if isinstance(leaf, tm.At) else None
 
+    def step_of(self, name: str, step: int | None) -> list[tuple[str, int | None]]:
+        """A state with the others of its cell at that step: they are computed with it, not held."""
+        group = self.graph.owner.get(name)
+        return [(n, step) for n in group.names] if group is not None else [(name, step)]
+
     def jacobian(self, over: Term, under: Term) -> Any:
         """∂over/∂under, all other states held fixed."""
-        own = frozenset(self.place(m) for m in _parts(over))
+        own = frozenset(p for m in _parts(over) for p in self.step_of(*self.place(m)))
         columns = []
         for part in _parts(under):
             name, step = self.place(part)
             base = self.states.get((name, step))
             if base is None:
-                base = self.plain.at(name, step) if step is not None else self.plain.timeless(name, None)
+                base = self.now(name, step)
             for j in range(base.shape[1]):
                 for i in range(base.shape[0]):
                     moved = base.astype(complex)
@@ -269,7 +282,7 @@ def _factor(step: Step, local: _Local) -> Mark:
     """A line ``∂v/∂u = …``: for running indices, at the steps 2 and 3."""
     factor = step.left
     free = {
-        s for leaf in (*_parts(factor.over), *_parts(factor.under)) if isinstance(leaf, tm.At)  # type: ignore[attr-defined]
+        s for leaf in (*_parts(factor.over), *_parts(factor.under)) if isinstance(leaf, tm.At)
         for s in leaf.index.free_symbols
     } - {tm.T}  # fmt: skip
     for at in (2, 3) if free else (0,):

@@ -407,7 +407,8 @@ class Shapes:
             case "apply":
                 return tm.Apply(node.data, parts[0])
             case "where":
-                return tm.conditional(*node.data, parts[0])
+                sign, left, right = node.data
+                return tm.conditional(sign, left, right, parts[0])
             case "sum_entries":
                 return tm.SumEntries(parts[0])
             case "sum_t":

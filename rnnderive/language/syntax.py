@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy as sp
 
@@ -18,6 +18,8 @@ from rnnderive import printing as pr
 from rnnderive.errors import LanguageError
 from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
+
+E = TypeVar("E", bound=LanguageError)
 
 __all__ = ["RESERVED", "Line", "Raw", "read", "write", "write_size"]
 
@@ -84,7 +86,7 @@ class Text:
     inputs: list[Raw]
     returned: str | None
 
-    def error(self, kind: type[LanguageError], message: str, at: Raw | None) -> LanguageError:
+    def error(self, kind: type[E], message: str, at: Raw | None) -> E:
         """An error that points at a node."""
         if at is None:
             return kind(message)

@@ -220,8 +220,8 @@ def _typst(folder: Path, stem: str) -> list[str]:
 def _pdflatex(folder: Path, stem: str) -> list[str]:
     """Run pdfLaTeX until its auxiliary files stand still.
 
-    Not latexmk: it goes by times of whole seconds and may stop a run too early, so that two
-    builds of one document differ.
+    Not latexmk: two of its builds of one document were once seen to differ, probably because it
+    compares files by time and size first and stopped a run too early.
     """
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{stem}.tex"]
     last: list[bytes] | None = None

@@ -151,7 +151,7 @@ def height(node: Math) -> float:
             return height(base) + 0.25 * ((sub is not None) + (sup is not None))
         case Choice(cases):
             return height(Grid(cases))
-        case Grid(rows):
+        case Grid(rows) | Choice(rows):
             return sum(max(1.5, *(height(e) for e in row)) for row in rows)
         case Big(_, lower, upper, body):
             return max(1.5 + 0.8 * ((lower is not None) + (upper is not None)), height(body))

@@ -100,7 +100,7 @@ def sensitivities(net: Recurrence, T: int = 60, n: int = 32, gain: float = 1.0, 
     out, step, into = (d.jacobians(*pair)(*run)["J"] for pair in (("y", "h", 0), ("h", "h", 1), ("h", "x", 0)))
     product, scale, logs = out[-1], 0.0, []
     for k in range(T - 1, -1, -1):
-        logs.append(scale + np.log10(max(np.linalg.norm(product @ into[k], 2), 1e-300)))
+        logs.append(scale + np.log10(max(float(np.linalg.norm(product @ into[k], 2)), 1e-300)))
         product = product @ step[k]
         norm = np.linalg.norm(product, 2)
         scale, product = scale + np.log10(norm), product / norm
@@ -185,7 +185,7 @@ def _recurrent(net: Recurrence) -> doc.Section:
 
 
 def _example(net: Recurrence) -> doc.Section:
-    rows = [[doc.Emph(word), str(k), ", ".join(f"{v:g}".replace("-", "−") for v in vector)]
+    rows: list[list[doc.Text]] = [[doc.Emph(word), str(k), ", ".join(f"{v:g}".replace("-", "−") for v in vector)]
             for k, (word, vector) in enumerate(TOKENS.items(), 1)]  # fmt: skip
     table = doc.Table(
         ["Word", "Step", "The four components"], rows, "The sentence “a cat exists”, one word vector a step.", "lrl"
@@ -288,7 +288,7 @@ def _activations() -> doc.Section:
     makers = {name: cells.vanilla(name) for name in ("sigmoid", "tanh", "relu")}
     unit = {name: chain_norms(net) for name, net in makers.items()}
     large = {name: chain_norms(net, gain=1.8) for name, net in makers.items()}
-    rates = [
+    rates: list[list[doc.Text]] = [
         [name, doc.Formula(parts.number_math(float(unit[name][-1] - unit[name][10]) / (len(unit[name]) - 11) * np.log(10))),
          doc.Formula(parts.number_math(float(large[name][-1] - large[name][10]) / (len(large[name]) - 11) * np.log(10)))]
         for name in makers

@@ -57,7 +57,7 @@ def notation_table(net: Recurrence) -> doc.Table:
         ("computed at every step", list(net.sequences)),
         ("computed once", [e.name for e in net.equations if not e.timed]),
     ]
-    rows = []
+    rows: list[list[doc.Text]] = []
     for kind, names in kinds:
         for n in names:
             rows_, columns = (tm.dimension_math(s) for s in net.shape(n))
@@ -121,7 +121,9 @@ def derivation_steps(d: Derivation, wrt: str, T: Any) -> doc.Steps:
     marks = check_steps(d, wrt, T)
     return doc.Steps(
         [
-            doc.Step(m.step.number, _rule(d.net, m.step), m.step.math(d.net.notation), f"{'✓' if m else '✗'} {_WORDS[m.by]}")
+            doc.Step(
+                m.step.number, _rule(d.net, m.step), m.step.math(d.net.notation), f"{'✓' if m else '✗'} {_WORDS[m.by]}"
+            )
             for m in marks
         ]
     )
