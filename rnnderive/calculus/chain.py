@@ -17,6 +17,7 @@ import sympy as sp
 
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
 from rnnderive.calculus.rules import rule
+from rnnderive.calculus.tangent import dependents
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
@@ -69,6 +70,25 @@ def target(net: Recurrence, words: str) -> Term:
     else:
         raise InputError(f"found the index {inside!r} in {words!r}, expected a step, T, T-1 or k")
     return tm.At(name, index, *leaf.shape)
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """Paths from a step to the target; the step is not before `first` and not after `last`."""
+
+    term: Term
+    first: Any = None
+    last: Any = None
+
+    def moved(self, steps: int) -> tuple[Any, Any]:
+        """The bounds so many steps later."""
+        return tuple(None if bound is None else bound + steps for bound in (self.first, self.last))  # type: ignore[return-value]
+
+    def allows(self, step: Any) -> bool:
+        """Whether the paths may start at a step; one that cannot be compared may."""
+        gaps = [step - self.first] if self.first is not None else []
+        gaps += [self.last - step] if self.last is not None else []
+        return not any(sp.expand(gap).is_negative for gap in gaps)
 
 
 def accumulate(total: Jacobians, extra: Jacobians) -> None:
@@ -305,24 +325,42 @@ class Graph:
     def symbolic(self) -> Term:
         """Σ over the steps and ∏ over the factors between them, for the symbol T."""
         if self.of.name in self.owner and isinstance(self.of, tm.At):
-            return self._sum(self._symbolic_from(self.owner[self.of.name], self.of.index, 0))
+            tails = self._symbolic_from(self.owner[self.of.name], self.of.index, 0)
+            return self._sum([tail.term for tail in tails if tail.allows(self.of.index)])
         parts: list[Term] = []
         right = self.net[self.of.name].right
         for term, every in _over_time(tm.at_time(right, self.of.index) if isinstance(self.of, tm.At) else right):
-            first = self._split_symbolic(self.walk(term, None))
-            for group, index, j in first:
+            for group, index, j in self._split_symbolic(self.walk(term, None)):
                 if group is None:
-                    factor: Term = Factor("partial+", self.of, self.wrt, j)
-                    parts.append(SumOver(factor, t, 1, T) if every and j.has(t) else factor)
+                    parts.append(self._direct(j, index, every))
                     continue
                 s = sp.Symbol("tau", integer=True)
                 entry = s if every else index
+                lag = t - index if every and index is not None else sp.S.Zero
+                if not lag.is_Integer or (lag != 0 and self.wrt.name[:-1] in group.names):
+                    raise self._needs_integer(f"the loss reads {self.label(Node(group, index))} at another step")
                 head = Factor("partial", self.of, self.label(Node(group, entry)), _renamed(j, index, entry))
-                tails = self._symbolic_from(group, entry, 0)
-                for tail in tails:
-                    body = _before(head, tail)
-                    parts.append(SumOver(body, s, 1, T) if every else body)
+                for tail in self._symbolic_from(group, entry, 0):
+                    if every:
+                        first = 1 + max(-lag, 0) if tail.first is None else tail.first
+                        last = T - max(lag, 0) if tail.last is None else tail.last
+                        parts.append(SumOver(_before(head, tail.term), s, first, last))
+                    elif tail.allows(entry):
+                        parts.append(_before(head, tail.term))
         return self._sum(parts)
+
+    def _direct(self, j: Term, index: Any, every: bool) -> Term:
+        """What the loss itself reads of the target."""
+        kind = "partial+" if isinstance(self.wrt, tm.Parameter) else "partial"
+        if isinstance(self.wrt, tm.At):
+            if every and index.has(t):
+                return Factor(kind, self.of, self.wrt, tm.at_time(j, self.wrt.index - (index - t)))
+            return tm.conditional("==", index, self.wrt.index, Factor(kind, self.of, self.wrt, j))
+        factor = Factor(kind, self.of, self.wrt, j)
+        return SumOver(factor, t, 1, T) if every and j.has(t) else factor
+
+    def _needs_integer(self, why: str) -> RnnDeriveError:
+        return RnnDeriveError(f"{why}; a sum for the symbol T needs the same step. Give T as an integer")
 
     def _split_symbolic(self, jacobians: Jacobians) -> list[tuple[Group | None, Any, Term]]:
         """Jacobians by group and index; several states of a group make one row of blocks."""
@@ -343,7 +381,7 @@ class Graph:
             result.append((group, index, tm.blocks([row])))
         return result
 
-    def _symbolic_from(self, group: Group, entry: Any, depth: int) -> list[Term]:
+    def _symbolic_from(self, group: Group, entry: Any, depth: int) -> list[_Tail]:
         """The paths from a group at step `entry` to the target, as sums of products."""
         k, j = (sp.Symbol(letters[depth % len(letters)], integer=True) for letters in ("klmn", "jiqr"))
         own, others, immediate = self._symbolic_edges(group)
@@ -354,10 +392,9 @@ class Graph:
             )
         forward = group.direction == "forward"
         loops = group.direction != "all"
-        tails: list[Term] = []
         here = k if loops else entry
         if isinstance(self.wrt, tm.At) and self.wrt.name in group.names:
-            return [self._between(group, entry, self.wrt.index, j)]
+            return [self._pinned(group, self._between(group, entry, self.wrt.index, j))]
         start = self.wrt.name[:-1] if self.wrt.name.endswith("0") else ""
         if start in group.names:
             last = self._between(group, entry, sp.S.One if forward else T, j)
@@ -367,28 +404,41 @@ class Graph:
             step = sp.S.One if forward else T
             label = self.label(Node(group, step))
             boundary = Factor("partial", label, self.wrt, tm.at_time(tm.blocks(column), step))
-            return [tm.product(last, boundary) if last is not None else boundary]
-        if immediate is not None:
-            tails.append(self._immediate(group, immediate, here))
+            return [_Tail(tm.product(last, boundary))]
+        out: list[_Tail] = []
+        tails: list[_Tail] = []
+        if immediate is not None and isinstance(self.wrt, tm.At):  # one step of an input only
+            last = self._immediate(group, immediate, self.wrt.index)
+            steps = self._between(group, entry, self.wrt.index, j)
+            out.append(self._pinned(group, tm.product(steps, last)))
+        elif immediate is not None:
+            tails.append(_Tail(self._immediate(group, immediate, here)))
         for (other, offset), matrix in others.items():
+            if offset and start in self.owner:
+                raise self._needs_integer(f"{group.label} reads {other.label} at a lag")
             head = Factor(
                 "partial",
                 self.label(Node(group, here)),
                 self.label(Node(other, here + offset)),
                 tm.at_time(matrix, here),
             )
-            tails += [_before(head, tail) for tail in self._symbolic_from(other, here + offset, depth + 1)]
+            for tail in self._symbolic_from(other, here + offset, depth + 1):
+                tails.append(_Tail(_before(head, tail.term), *tail.moved(-offset)))
         if not loops:
-            return tails
-        steps = self._between(group, entry, k, j)
-        out = []
+            return out + tails
         for tail in tails:
-            body = _before(steps, tail)
-            if isinstance(self.wrt, tm.At):  # one step of an input only
-                out.append(body.xreplace({k: self.wrt.index}))
-            else:
-                out.append(SumOver(body, k, 1, entry) if forward else SumOver(body, k, entry, T))
+            body = _before(self._between(group, entry, k, j), tail.term)
+            if (tail.first is not None and not forward) or (tail.last is not None and forward):
+                raise self._needs_integer(f"{group.label} and the loop of {self.wrt} run in different directions")
+            first, last = (tail.first or sp.S.One, entry) if forward else (entry, tail.last or T)
+            out.append(_Tail(SumOver(body, k, first, last), tail.first, tail.last))
         return out
+
+    def _pinned(self, group: Group, path: Term) -> _Tail:
+        """A path to a target at a fixed step: it starts at that step or later, in the loop's direction."""
+        assert isinstance(self.wrt, tm.At)
+        index = self.wrt.index
+        return _Tail(path, index, None) if group.direction == "forward" else _Tail(path, None, index)
 
     def _immediate(self, group: Group, matrix: Term, here: Any) -> Term:
         kind = "partial+" if isinstance(self.wrt, tm.Parameter) else "partial"
@@ -405,13 +455,18 @@ class Graph:
             return OrderedProduct(factor, j, exit_ + 1, entry, 0)
         return OrderedProduct(factor, j, entry, exit_ - 1, 1)
 
+    @cached_property
+    def _moving(self) -> frozenset[str]:
+        """Everything that depends on the target."""
+        return dependents(self.net, (self.wrt.name,))
+
     def _symbolic_edges(self, group: Group) -> tuple[dict[int, Term], dict[tuple[Group, int], Term], Term | None]:
         """Own edges by lag, edges to other groups by offset, and the immediate Jacobian, at t."""
         local = [self.local(n) for n in group.names]
         keys: dict[tuple[Group, int], None] = {}
         for found in local:
             for leaf in found:
-                if leaf.name not in self.owner:
+                if leaf.name not in self.owner or leaf.name not in self._moving:
                     continue
                 if getattr(leaf, "lag", None) is None:
                     raise RnnDeriveError(f"{group.label} reads {leaf} at a fixed step; give T as an integer")
@@ -432,6 +487,10 @@ class Graph:
         column = []
         for name, found in zip(group.names, local, strict=True):
             mine = [j for leaf, j in found.items() if leaf.name == self.wrt.name and leaf.name not in self.owner]
+            if isinstance(self.wrt, tm.At) and any(
+                leaf.lag != 0 for leaf in found if leaf.name == self.wrt.name and leaf.name not in self.owner
+            ):
+                raise self._needs_integer(f"{name} reads {self.wrt.name} at another step")
             column.append([tm.plus(*mine) if mine else tm.Zeros(self.net.shape(name)[0], width)])
         immediate = None if all(c[0].is_null for c in column) else tm.blocks(column)
         return own, others, immediate

@@ -65,7 +65,7 @@ class Expansion:
 # ---------------------------------------------------------------- scalars
 
 
-class Scalar(sp.Expr):  # type: ignore[misc]
+class Scalar(sp.Expr):
     """A scalar with a definition: a function applied, or an entry of a named quantity.
 
     It is short however long its definition, and SymPy differentiates through it.

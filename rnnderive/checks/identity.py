@@ -212,7 +212,7 @@ def _both(left: Term, right: Term, net: Recurrence | None) -> Recurrence:
     def equation(name: str, term: Term) -> Equation:
         timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(term, False))
         leaf = tm.At(name, tm.t, *term.shape) if timed else tm.Parameter(name, *term.shape)
-        return Equation(leaf, term)  # type: ignore[arg-type]
+        return Equation(leaf, term)
 
     if left.shape != right.shape:
         raise InputError(f"the sides have the shapes {left.shape} and {right.shape}")

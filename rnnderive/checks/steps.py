@@ -174,7 +174,7 @@ def _tangent_of(run: Run, names: dict[str, str], over: Term) -> Any:
     if isinstance(over, State):
         return np.concatenate([_tangent_of(run, names, m) for m in over.terms], axis=0)
     rows = [int(run.algebra.extent(s)) for s in over.shape]
-    name = names.get(over.name)  # type: ignore[attr-defined]
+    name = names.get(over.name)
     if name is None:
         return run.algebra.full(rows[0], rows[1], 0)
     return run.at(name, run.index(over.index, None)) if isinstance(over, tm.At) else run.timeless(name, None)
@@ -287,7 +287,7 @@ def _factor(step: Step, local: _Local) -> Mark:
     } - {tm.T}  # fmt: skip
     for at in (2, 3) if free else (0,):
         local.plain.bound = dict.fromkeys(free, at)
-        expected = local.jacobian(factor.over, factor.under)  # type: ignore[attr-defined]
+        expected = local.jacobian(factor.over, factor.under)
         found = local.plain.term(step.right, None)
         local.plain.bound = {}
         if found.shape != expected.shape:

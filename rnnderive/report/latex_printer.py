@@ -96,6 +96,8 @@ _PREAMBLE = r"""
   \fitted{\dimexpr\linewidth-5em\relax}{#2}\hfill\mbox{#1}\par\addvspace{0.45em}}
 % Space above and below a formula higher than its line.
 \newcommand{\roomy}[1]{\raisebox{0pt}[\dimexpr\height+0.25em\relax][\dimexpr\depth+0.25em\relax]{#1}}
+% Begins a page where less than this is left of the old one.
+\newcommand{\atleast}[1]{\par\ifdim\pagetotal>0pt\ifdim\dimexpr\pagegoal-\pagetotal\relax<#1\newpage\fi\fi}
 \newcommand{\anchor}[1]{\hypertarget{#1}{}}
 \newcommand{\note}[1]{\par\hspace*{1.6em}\begin{minipage}{\dimexpr\linewidth-1.6em\relax}\small\color{plain}#1\end{minipage}\par}
 \newcommand{\step}[4]{\par\addvspace{0.6em}\noindent\begin{minipage}[t]{1.8em}\textbf{#1}\anchor{#4}\end{minipage}%
@@ -264,7 +266,7 @@ class _Printer:
         rows = "".join(self.row(r, shares) + end for r in table.rows)
         caption = self.caption(at, table.caption)
         return (
-            f"{caption}\\nopagebreak\n{{\\small\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
+            f"\\atleast{{9\\baselineskip}}{caption}\\nopagebreak\n{{\\small\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
             f"\\toprule\n{head}{end}\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n{rows}\\end{{longtable}}}}"
         )
 

@@ -332,7 +332,7 @@ def _forgetting() -> doc.Section:
             ),
             doc.Equation(_sensitivity()),
             doc.Figure(
-                lambda: figures.norms_against_distance(curves, ylabel="log₁₀ ‖∂y/∂x‖"),
+                lambda: figures.norms_against_distance(curves, ylabel=r"$\|\partial y^T/\partial x^k\|_2$"),
                 "Sensitivity of the last output to the input k steps before it, gain 1.",
                 "Sensitivity of the last output to earlier inputs",
             ),

@@ -85,14 +85,14 @@ def wrapped(code: str, columns: int = CODE_COLUMNS) -> Iterator[tuple[bool, str]
 
     Examples
     --------
-    >>> list(wrapped("a = 1\\nb = 22", 5))
-    [(False, 'a = 1'), (False, 'b ='), (True, '22')]
+    >>> list(wrapped("total = first + second", 16))
+    [(False, 'total = first +'), (True, 'second')]
     """
     for line in code.expandtabs(4).strip("\n").split("\n"):
         rest = line.rstrip()
         continued = False
-        while len(rest) > columns - 2 * continued:
-            cut = _cut(rest, columns - 2 * continued)
+        while len(rest) > columns - 4 * continued:
+            cut = _cut(rest, columns - 4 * continued)
             yield continued, rest[:cut].rstrip()
             rest = rest[cut:].lstrip()
             continued = True

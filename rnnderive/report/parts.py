@@ -179,13 +179,12 @@ def adjoint_section(d: Derivation) -> doc.Section:
     """The BPTT recurrence that the generated program runs."""
     net = d.adjoint
     rows = [(_math(net, e.left), _math(net, e.right)) for e in d.pulled.backward]
-    words = (
-        "Differentiating every equation once gives another recurrence, which runs the other way in time. "
-        "δ stands for the derivative of the loss in what an activation is applied to; beyond the last step all of it is zero."
+    words = doc.Paragraph(
+        "Differentiating every equation once gives another recurrence, which runs the other way in time. A ",
+        doc.Formula(pr.Letter("delta")),
+        " is the derivative of the loss in what an activation is applied to; beyond the last step all of it is zero.",
     )
-    return doc.Section(
-        "The adjoint recurrence (back-propagation through time)", [doc.Paragraph(words), doc.Aligned(rows)]
-    )
+    return doc.Section("The adjoint recurrence (back-propagation through time)", [words, doc.Aligned(rows)])
 
 
 def component_section(d: Derivation, wrt: str) -> doc.Section:
