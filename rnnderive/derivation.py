@@ -183,7 +183,12 @@ class Derivation:
         if not steps.is_Integer and steps != tm.T:
             raise InputError(f"T is {T!r}; expected an integer or rnnderive.T")
         source = calculus.target(self.net, of) if of else self.net.leaf(self.net.loss or "")
-        return Graph(self.net, calculus.target(self.net, wrt), source, steps)
+        if isinstance(source, tm.At) and source.index.free_symbols - {tm.T}:
+            raise InputError(f"of is {of!r}; expected a fixed step, such as {source.name}[T] or {source.name}[2]")
+        under = calculus.target(self.net, wrt)
+        if steps.is_Integer:
+            source, under = (_at_step(leaf, int(steps)) for leaf in (source, under))
+        return Graph(self.net, under, source, steps)
 
     @cached_property
     def pulled(self) -> Adjoint:
@@ -317,9 +322,7 @@ class Derivation:
 
         return gradient
 
-    def terms(
-        self, wrt: str, T: int, params: Mapping[str, Any], inputs: Mapping[str, Any]
-    ) -> list[tuple[Term, Any]]:
+    def terms(self, wrt: str, T: int, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[Term, Any]]:
         """The summands of the chain, each with its value in the shape of `wrt`.
 
         The values add up to the gradient.
@@ -342,6 +345,16 @@ class Derivation:
 
     def __str__(self) -> str:
         return str(self.adjoint)
+
+
+def _at_step(leaf: Term, T: int) -> Term:
+    """A sequence at a step that is there, for T steps."""
+    if not isinstance(leaf, tm.At):
+        return leaf
+    index = leaf.index.subs(tm.T, T)
+    if not index.is_Integer or not 1 <= index <= T:
+        raise InputError(f"{leaf} is not a step of 1..{T}; give a step, as in {leaf.name}[1]")
+    return tm.At(leaf.name, index, *leaf.shape)
 
 
 def _parts(term: Term) -> tuple[Term, ...]:

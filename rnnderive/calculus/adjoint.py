@@ -8,7 +8,7 @@ equation is pulled back once; what its right-hand side reads at ``t-k`` receives
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rnnderive.calculus.rules import rule
 from rnnderive.calculus.tangent import dependents
@@ -32,11 +32,14 @@ class Adjoint:
         Name → name of its gradient in `net`.
     forward : int
         How many of the equations are the network's own.
+    boundary : dict
+        Summand of an initial state's gradient → how many steps back that state is read.
     """
 
     net: Recurrence
     gradients: dict[str, str]
     forward: int
+    boundary: dict[Term, int] = field(default_factory=dict)
 
     @property
     def backward(self) -> tuple[Equation, ...]:
@@ -65,6 +68,7 @@ class _Pullback:
         self.net = net
         self.active = dependents(net, wrt) & (_ancestors(net) | set(wrt))
         self.extra: list[Equation] = []
+        self.boundary: dict[Term, int] = {}
         self.taken: set[str] = set()
         self.names = {
             n: self.fresh(_adjoint_name(net, n)) for n in [*net.leaves, *net.initial_states] if n in self.active
@@ -166,7 +170,9 @@ class _Pullback:
                 share = tm.where("<=", T - lag, share) if lag > 0 else tm.where(">=", 1 - lag, share)
             self.received[leaf.name].append(share)
         if f"{leaf.name}0" in self.active:
-            self.received[f"{leaf.name}0"].append(_at_boundary(g, lag))
+            share = _at_boundary(g, lag)
+            self.received[f"{leaf.name}0"].append(share)
+            self.boundary.update({part: abs(lag) for part in _summands(share)})
 
 
 def _at_boundary(g: Term, lag: int) -> Term:
@@ -174,6 +180,10 @@ def _at_boundary(g: Term, lag: int) -> Term:
     if lag in (1, -1):
         return tm.at_time(g, 1 if lag == 1 else T)
     return tm.TimeSum(tm.where("<=", lag, g) if lag > 0 else tm.where(">=", T + lag + 1, g))
+
+
+def _summands(term: Term) -> tuple[Term, ...]:
+    return term.args if isinstance(term, tm.Plus) else (term,)
 
 
 def _simple(g: Term) -> bool:
@@ -238,7 +248,7 @@ def adjoint(net: Recurrence, wrt: Iterable[str]) -> Adjoint:
             equations.append(Equation(left, zero))
     ordered = _readable([*equations, *pull.extra], net, gradients)
     whole = Recurrence((*net.equations, *ordered), net.loss, net.declared)
-    return Adjoint(whole, gradients, len(net.equations))
+    return Adjoint(whole, gradients, len(net.equations), pull.boundary)
 
 
 def _readable(equations: list[Equation], net: Recurrence, gradients: dict[str, str]) -> list[Equation]:
@@ -263,8 +273,11 @@ def truncated(whole: Adjoint, steps: int) -> Adjoint:
     wanted = set(whole.gradients.values())
     equations: list[Equation] = []
     for e in backward:
-        parts = e.right.args if isinstance(e.right, tm.Plus) else (e.right,)
-        layers = [[p for part in parts if (p := _in_layer(part, j, layer, adjoints)) is not None] for j in range(steps)]
+        back = {part: whole.boundary.get(part, 0) for part in _summands(e.right)}
+        layers = [
+            [p for part, more in back.items() if (p := _in_layer(part, j - more, layer, adjoints)) is not None]
+            for j in range(steps)
+        ]
         if e.timed:
             for j, kept in enumerate(layers):
                 left = tm.At(layer[e.name, j], t, *e.left.shape)

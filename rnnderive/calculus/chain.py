@@ -118,6 +118,10 @@ class Graph:
     def __init__(self, net: Recurrence, wrt: Term, of: Term, horizon: Any) -> None:
         self.net, self.wrt, self.of = net, wrt, of
         self.T = sp.sympify(horizon)
+        for leaf in (wrt, of):
+            unknown = leaf.index.free_symbols - {T} if isinstance(leaf, tm.At) else set()
+            if self.T.is_Integer and unknown:
+                raise InputError(f"{leaf} is at no step; for {self.T} steps give a number, as in {leaf.name}[1]")
         self.groups = _groups(net, wrt)
         self.owner = {n: g for g in self.groups for n in g.names}
         self._memo: dict[tuple[Term, Group | None], Jacobians] = {}
@@ -383,7 +387,9 @@ class Graph:
 
     def _symbolic_from(self, group: Group, entry: Any, depth: int) -> list[_Tail]:
         """The paths from a group at step `entry` to the target, as sums of products."""
-        k, j = (sp.Symbol(letters[depth % len(letters)], integer=True) for letters in ("klmn", "jiqr"))
+        taken = {str(x) for x in self.wrt.index.free_symbols} if isinstance(self.wrt, tm.At) else set()
+        free = ([c for c in letters if c not in taken] for letters in ("klmn", "jiqr"))
+        k, j = (sp.Symbol(letters[depth % len(letters)], integer=True) for letters in free)
         own, others, immediate = self._symbolic_edges(group)
         if any(lag not in (1, -1) for lag in own):
             raise RnnDeriveError(

@@ -84,7 +84,7 @@ class Diagonal(Linear):
             return jacobian
         if column.is_null:
             return tm.Zeros(*jacobian.shape)
-        return tm.product(tm.Diag(column), jacobian)
+        return _applied(tm.Diag(column), jacobian)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Left(Linear):
 
     def columns(self, jacobian: Term) -> Term:
         matrix = self.a if self.width == 1 else tm.Kron(tm.Eye(self.width), self.a)
-        return tm.product(matrix, jacobian)
+        return _applied(matrix, jacobian)
 
 
 @dataclass(frozen=True)
@@ -299,6 +299,13 @@ class OverBatch(Linear):
 
     def columns(self, jacobian: Term) -> Term:
         return tm.BatchSum(jacobian)
+
+
+def _applied(matrix: Term, jacobian: Term) -> Term:
+    """A matrix times a Jacobian, with a number in front kept in front: diag(a) (−J) is −diag(a) J."""
+    if isinstance(jacobian, tm.Times) and isinstance(jacobian.args[0], tm.Number):
+        return tm.times(jacobian.args[0], tm.product(matrix, tm.times(*jacobian.args[1:])))
+    return tm.product(matrix, jacobian)
 
 
 def sum_entries(term: Term) -> Term:

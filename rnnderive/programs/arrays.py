@@ -86,6 +86,7 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
     sequences = [n for n in net.inputs if isinstance(net.leaves[n], tm.At)]
     classes = _class_targets(net, arrays)
     T, batch = _steps_and_batch(net, arrays, sequences, classes, steps)
+    _check_members(net, T)
     sizes: dict[Any, int] = {}
     shapes = _axes(net, arrays, batch, classes, shared)
     for name, (expected, found, _) in shapes.items():
@@ -213,6 +214,16 @@ def _steps_and_batch(
     if 0 in B:
         raise InputError(f"{B[0]} is an empty batch (B = 0); give at least one sequence, or drop the batch axis")
     return next(iter(T)), next(iter(B)) if B else None
+
+
+def _check_members(net: Recurrence, T: int) -> None:
+    """Refuse a run that is too short for the fixed steps that the equations read."""
+    for e in net.equations:
+        for node in tm.members(e.right):
+            if isinstance(node, tm.At) and node.lag is None:
+                step = node.index.subs(tm.T, T)
+                if not 1 <= step <= T:
+                    raise InputError(f"{e} reads {node}, but there are only {T} steps; give a longer sequence")
 
 
 def _axes(
