@@ -17,7 +17,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 report: $(STAMP) ## make the lecture report, and print where its PDF is
-	@$(PY) -m rnnderive report lecture --output reports/lecture
+	@$(PY) -m rnnderive report lecture --engine typst --output reports/lecture
 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto

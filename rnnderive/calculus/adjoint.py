@@ -171,6 +171,8 @@ class _Pullback:
             self.received[leaf.name].append(share)
         if f"{leaf.name}0" in self.active:
             share = _at_boundary(g, lag)
+            if f"{leaf.name}0" in self.net.shared:  # computed from parameters: one for the whole batch
+                share = tm.BatchSum(share)
             self.received[f"{leaf.name}0"].append(share)
             self.boundary.update({part: abs(lag) for part in _summands(share)})
 

@@ -190,8 +190,14 @@ class Graph:
             index = leaf.index.subs(t, step) if step is not None else leaf.index
             s = self.position(index)
             if not 1 <= s <= self.T:
-                if self.wrt.name == f"{leaf.name}0":
+                state = f"{leaf.name}0"
+                if self.wrt.name == state:
                     immediate.append(here)
+                elif state in self.net:  # it is computed: go on through its equation
+                    inner, others = self.split(self.walk(self.net[state].right, None), None)
+                    immediate += [tm.product(here, inner)] if inner is not None else []
+                    for key, factor in others.items():
+                        _add(edges, key, tm.product(here, factor))
             elif self._is_target(leaf.name, s):
                 immediate.append(here)
             elif leaf.name in self.owner:
@@ -396,6 +402,9 @@ class Graph:
                 f"the state of {', '.join(group.names)} is read at several lags; a product for the symbol T needs a "
                 "lag of one. Give T as an integer, or name h[t-1] as a sequence of its own"
             )
+        computed = [f"{n}0" for n in group.names if f"{n}0" in self.net and f"{n}0" in self._moving]
+        if computed and self.wrt.name not in computed:
+            raise RnnDeriveError(f"{computed[0]} is computed from {self.wrt.name}; give T as an integer")
         forward = group.direction == "forward"
         loops = group.direction != "all"
         here = k if loops else entry
@@ -547,9 +556,10 @@ def _groups(net: Recurrence, wrt: Term) -> list[Group]:
     work = list(feeding)
     while work:
         for r in net.reads(work.pop()):
-            if r.name in net and r.name not in feeding:
-                feeding.add(r.name)
-                work.append(r.name)
+            for name in (r.name, f"{r.name}0" if r.lag else ""):
+                if name in net and name not in feeding:
+                    feeding.add(name)
+                    work.append(name)
     several = sum(len(names) > 1 for names, _ in loops) > 1
     groups = []
     count = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from rnnderive.calculus.rules import rule
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
-from rnnderive.language.terms import Term
+from rnnderive.language.terms import T, Term
 
 __all__ = ["dependents", "push", "tangent", "tangent_names"]
 
@@ -52,7 +52,7 @@ def tangent_names(net: Recurrence, wrt: Iterable[str]) -> dict[str, str]:
     for n in [*net.leaves, *net.initial_states]:
         if n not in moving:
             continue
-        stem = n[:-1] if n.endswith("0") and n[:-1] in net.sequences else None
+        stem = n[:-1] if n.endswith("0") and (n[:-1] in net.sequences or n[:-1] in names) else None
         name = f"{names.get(stem) or net.fresh(f'{stem}_dot', taken)}0" if stem else net.fresh(f"{n}_dot", taken)
         names[n] = name
         taken.add(name)
@@ -70,7 +70,7 @@ def tangent(net: Recurrence, wrt: Iterable[str]) -> tuple[Recurrence, dict[str, 
     def leaf(node: Term) -> Term | None:
         name = names.get(node.name)
         if name is None:
-            return None
+            return _beyond(node, names.get(f"{node.name}0"))
         return tm.At(name, node.index, *node.shape) if isinstance(node, tm.At) else tm.Parameter(name, *node.shape)
 
     fresh = []
@@ -79,6 +79,17 @@ def tangent(net: Recurrence, wrt: Iterable[str]) -> tuple[Recurrence, dict[str, 
             left = leaf(e.left)
             assert isinstance(left, tm.At | tm.Parameter)
             fresh.append(Equation(left, push(e.right, leaf, e.left)))
-    declared = net.declared | {names[n] for n in net.inputs if n in names and isinstance(net.leaf(n), tm.Parameter)}
+    given = {n for n in net.inputs if isinstance(net.leaf(n), tm.Parameter)}
+    given |= {n for n in net.initial_states if n[:-1] in net.inputs and n[:-1] not in names}
+    declared = net.declared | {names[n] for n in given & names.keys()}
     loss = names.get(net.loss or "")
     return Recurrence((*net.equations, *fresh), loss, declared), names
+
+
+def _beyond(node: Term, name: str | None) -> Term | None:
+    """The tangent of a sequence that is given, where only what it is outside 1..T moves."""
+    if name is None or not isinstance(node, tm.At) or node.lag in (None, 0):
+        return None
+    state = tm.Parameter(name, *node.shape)
+    lag = node.lag or 0
+    return tm.where("<=", lag, state) if lag > 0 else tm.where(">=", T + lag + 1, state)

@@ -181,7 +181,7 @@ class _Module:
             self._line(f"T, lead = {name}.shape[0], {name}.shape[1:{tail}]")
             self._line(f"dtype = {name}.dtype")
         else:
-            self._line('T, lead = inputs["T"], ()')
+            self._line(f'T, lead = inputs["T"], {self._lead()}')
             anchor = self.names[parameters[0]] if parameters else "np.float64(0)"
             self._line(f"dtype = {anchor}.dtype")
         self._sizes({*parameters, *inputs, *timed[:1]})
@@ -196,6 +196,14 @@ class _Module:
             if layout and (layout.before or layout.after):
                 state = self._boundary(n)
                 self._line(f"{self.names[n]} = padded({self.names[n]}, {layout.before}, {layout.after}, {state})")
+
+    def _lead(self) -> str:
+        """The batch axes where no sequence is given: those of a timeless input or an initial state."""
+        columns = [n for n in (*self.origin.inputs, *self.origin.initial_states) if self.origin.leaf(n).is_column]
+        if not columns:
+            return "()"
+        shapes = ", ".join(f'np.shape(inputs.get("{n}", 0.0))[:-1]' for n in columns)
+        return shapes if len(columns) == 1 else f"max({shapes}, key=len)"
 
     def _sizes(self, unpacked: set[str]) -> None:
         """Find the sizes that the code needs in the shapes of what is given."""

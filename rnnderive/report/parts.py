@@ -207,8 +207,7 @@ def verification_section(d: Derivation, seed: int = 0) -> doc.Section:
             str(r.count),
             r.tolerance,
             "" if r.error is None else doc.Formula(number_math(r.error, 2)),
-            "left out" if r.ok is None else "✓ holds" if r.ok else "✗ fails",
-            r.note,
+            f"left out: {r.note}" if r.ok is None else "✓ holds" if r.ok else f"✗ fails: {r.note}",
         ]
         for r in ladder.rows
     ]
@@ -216,8 +215,8 @@ def verification_section(d: Derivation, seed: int = 0) -> doc.Section:
         "Each rung is checked by one that shares no code with it, at a nonzero initial state and with all sizes different. "
         "No automatic differentiation takes part."
     )
-    header = ["Rung", "Checked by", "Compared", "Tolerance", "Largest error", "Verdict", "Where"]
-    table = doc.Table(header, rows, "The ladder of checks, run for this report.", "llrlrll")
+    header = ["Rung", "Checked by", "Compared", "Tolerance", "Largest error", "Verdict"]
+    table = doc.Table(header, rows, "The ladder of checks, run for this report.", "llrlrl")
     return doc.Section("Verification", [doc.Paragraph(words), table])
 
 
@@ -249,8 +248,10 @@ def _signed(words: str) -> pr.Math:
 
 
 def array_math(array: Any) -> pr.Math:
-    """A vector as a column, a matrix as a grid of numbers."""
+    """A number, a vector as a column, a matrix as a grid of numbers."""
     array = np.atleast_1d(np.asarray(array))
+    if array.size == 1:
+        return number_math(float(array.ravel()[0]))
     rows = array[:, None] if array.ndim == 1 else array
     return pr.Grid(tuple(tuple(number_math(float(v)) for v in row) for row in rows))
 

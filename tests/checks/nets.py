@@ -58,7 +58,7 @@ TEXTS = {
         L    = squared_error(h[T], target)
     """,
     "scalars": """
-        s[t] = a * s[t-1] + x[t] if t <= 3 else a * s[t-1]
+        s[t] = a * s[t-1] + (x[t] if t <= 3 else 0)
         L    = sum(s[T])
     """,
 }
