@@ -55,6 +55,8 @@ def name_math(name: str) -> Math:
     if not parts:
         return Word(name)
     head, rest = parts[0], parts[1:]
+    if head == "delta" and rest and rest[-1] not in _MARKS:
+        return Script(Letter("delta"), name_math("_".join(rest)))  # the δ of that name
     sup: Math | None = None
     initial = re.fullmatch(r"(.*[^\d])0", head if not rest else rest[-1])
     if initial:
