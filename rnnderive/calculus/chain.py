@@ -337,37 +337,67 @@ class Graph:
         if self.of.name in self.owner and isinstance(self.of, tm.At):
             tails = self._symbolic_from(self.owner[self.of.name], self.of.index, 0)
             return self._sum([tail.term for tail in tails if tail.allows(self.of.index)])
-        parts: list[Term] = []
+        if self.wrt.name in self.net.initial_states and self.wrt.name[:-1] not in self.owner:
+            raise self._needs_integer(f"{self.wrt.name[:-1]} is no state, but is read at another step")
+        direct: list[Term] = []
+        heads: dict[Group, dict[tuple[bool, Any], Term]] = {}
         right = self.net[self.of.name].right
         for term, every in _over_time(tm.at_time(right, self.of.index) if isinstance(self.of, tm.At) else right):
             for group, index, j in self._split_symbolic(self.walk(term, None)):
                 if group is None:
-                    parts.append(self._direct(j, index, every))
-                    continue
-                s = sp.Symbol("tau", integer=True)
-                entry = s if every else index
-                lag = t - index if every and index is not None else sp.S.Zero
+                    direct.append(self._direct(j, index, every))
+                else:
+                    accumulate(heads.setdefault(group, {}), {(every, index): j})  # type: ignore[arg-type,dict-item]
+        parts = [part for group, found in heads.items() for part in self._through(group, found)]
+        kind = "partial+" if isinstance(self.wrt, tm.Parameter) else "partial"
+        own = [Factor(kind, self.of, self.wrt, tm.plus(*direct))] if any(not j.is_null for j in direct) else []
+        return self._sum([*own, *parts])
+
+    def _through(self, group: Group, heads: dict[tuple[bool, Any], Term]) -> list[Term]:
+        """The paths through a group, given the loss's Jacobians by whether Σ_t stands outside, and index."""
+        s = sp.Symbol("tau", integer=True)
+        for every, index in heads:
+            if every and index is not None:
+                lag = t - index
                 if not lag.is_Integer or (lag != 0 and self.wrt.name[:-1] in group.names):
                     raise self._needs_integer(f"the loss reads {self.label(Node(group, index))} at another step")
-                head = Factor("partial", self.of, self.label(Node(group, entry)), _renamed(j, index, entry))
-                for tail in self._symbolic_from(group, entry, 0):
-                    if every:
-                        first = 1 + max(-lag, 0) if tail.first is None else tail.first
-                        last = T - max(lag, 0) if tail.last is None else tail.last
-                        parts.append(SumOver(_before(head, tail.term), s, first, last))
-                    elif tail.allows(entry):
-                        parts.append(_before(head, tail.term))
-        return self._sum(parts)
+        if not any(every for every, _ in heads):
+            return [
+                _before(Factor("partial", self.of, self.label(Node(group, index)), j), tail.term)
+                for (_, index), j in heads.items()
+                for tail in self._symbolic_from(group, index, 0)
+                if tail.allows(index)
+            ]
+        first, last = sp.S.One, T
+        rows = []
+        for (every, index), j in heads.items():
+            lag = t - index if every and index is not None else sp.S.Zero
+            row = _renamed(j, index, s)
+            if len(heads) == 1:
+                first, last = 1 + max(-lag, 0), T - max(lag, 0)
+            elif not every:
+                row = tm.conditional("==", s, index, row)
+            elif lag != 0:
+                row = tm.conditional("<=", s, T - lag, row) if lag > 0 else tm.conditional(">=", s, 1 - lag, row)
+            rows.append(row)
+        head = Factor("partial", self.of, self.label(Node(group, s)), tm.plus(*rows))
+        return [
+            SumOver(
+                _before(head, tail.term),
+                s,
+                first if tail.first is None else tail.first,
+                last if tail.last is None else tail.last,
+            )
+            for tail in self._symbolic_from(group, s, 0)
+        ]
 
     def _direct(self, j: Term, index: Any, every: bool) -> Term:
-        """What the loss itself reads of the target."""
-        kind = "partial+" if isinstance(self.wrt, tm.Parameter) else "partial"
+        """The loss's own Jacobian in the target."""
         if isinstance(self.wrt, tm.At):
             if every and index.has(t):
-                return Factor(kind, self.of, self.wrt, tm.at_time(j, self.wrt.index - (index - t)))
-            return tm.conditional("==", index, self.wrt.index, Factor(kind, self.of, self.wrt, j))
-        factor = Factor(kind, self.of, self.wrt, j)
-        return SumOver(factor, t, 1, T) if every and j.has(t) else factor
+                return tm.at_time(j, self.wrt.index - (index - t))
+            return tm.conditional("==", index, self.wrt.index, j)
+        return tm.TimeSum(j) if every else j
 
     def _needs_integer(self, why: str) -> RnnDeriveError:
         return RnnDeriveError(f"{why}; a sum for the symbol T needs the same step. Give T as an integer")

@@ -1,0 +1,139 @@
+"""Chains: products of Jacobians against the adjoint, exactly, in every form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnderive as rd
+from rnnderive.calculus import Factor
+from rnnderive.checks import point
+from rnnderive.checks.identity import chain_against_adjoint, field_run, gradient_row
+from rnnderive.language import terms as tm
+from rnnderive.language.terms import Term
+from tests.checks.nets import BIG, NAMES, network
+
+SMALL = [n for n in NAMES if n not in BIG]
+
+
+def factors(term: Term) -> int:
+    """How many derivatives stand in a chain."""
+    if isinstance(term, Factor):
+        return 1
+    return sum(factors(a) for a in term.terms)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_and_state_by_the_nested_chain(name: str) -> None:
+    d = rd.derive(network(name))
+    for wrt in d.wrt:
+        assert chain_against_adjoint(d, wrt, 3), wrt
+
+
+@pytest.mark.parametrize("form", ["sum", "nested"])
+@pytest.mark.parametrize("name", ["vanilla", "lstm", "gru", "bidirectional_rnn", "two lags", "stack over a lag"])
+def test_the_sum_of_all_paths_is_the_gradient(name: str, form: str) -> None:
+    d = rd.derive(network(name))
+    for wrt in (d.wrt[0], d.wrt[-1]):
+        for T in (1, 2, 4):
+            assert chain_against_adjoint(d, wrt, T, form=form), (wrt, T)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_sums_and_products_for_the_symbol_t_are_the_gradient(name: str) -> None:
+    d = rd.derive(network(name))
+    for wrt in d.wrt:
+        try:
+            d.chain(wrt)
+        except rd.RnnDeriveError as error:
+            assert "as an integer" in str(error)
+            assert name in {
+                "two lags", "input at a lag", "stack over a lag", "computed initial state",
+                "right to left over left to right",
+            }  # fmt: skip
+            continue
+        for T in (1, 2, 5):
+            assert chain_against_adjoint(d, wrt, T, symbolic=True), (wrt, T)
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 7])
+def test_one_loop_has_a_triangular_number_of_factors_between_states(T: int) -> None:
+    d = rd.derive(rd.cells.vanilla())
+    chain = d.chain("U", T)
+    paths = chain.args if isinstance(chain, tm.Plus) else (chain,)
+    assert len(paths) == T
+    # each path: the loss's factor, the immediate one, and k − 1 between them
+    assert factors(chain) == 2 * T + T * (T - 1) // 2
+    assert factors(chain) - T == T * (T + 1) // 2
+    assert factors(d.chain("U", T, form="nested")) == 2 * T
+
+
+def test_lecture_line_for_three_steps() -> None:
+    d = rd.derive("h[t] = sigmoid(W @ x[t] + U @ h[t-1])\nL = squared_error(h[T], target)")
+    text = str(d.steps("W", 3)[-4 - 1])
+    assert "∂L/∂h^3 ∂h^3/∂h^2 ∂h^2/∂h^1 ∂⁺h^1/∂W" in " ".join(map(str, d.steps("W", 3))), text
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("name", ["vanilla", "lstm", "gru", "loss at every step"])
+def test_truncation_keeps_the_terms_with_fewer_factors(name: str, steps: int) -> None:
+    T = 4
+    net = network(name)
+    whole, cut = rd.derive(net), rd.derive(net, truncate=steps)
+    wrt = net.parameters[0]
+    chain = whole.chain(wrt, T)
+    paths = chain.args if isinstance(chain, tm.Plus) else (chain,)
+    kept = [p for p in paths if _length(p) < steps]
+    assert 0 < len(kept) < len(paths)
+    run = field_run(cut.adjoint, net, T)
+    expected = run.term(tm.plus(*kept), None)
+    assert (expected == gradient_row(run, cut, wrt)).all()
+
+
+def _length(path: Term) -> int:
+    """How many steps a path goes back in time."""
+    found = [f for f in tm.members(path) if isinstance(f, Factor)]
+    return sum(_step(f.over) - _step(f.under) for f in found if None not in (_step(f.over), _step(f.under)))
+
+
+def _step(node: Any) -> Any:
+    index = node.args[1] if isinstance(node, rd.calculus.State) else getattr(node, "index", None)
+    return None if index is None else int(index.subs(tm.T, 4))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_truncation_after_t_steps_cuts_nothing(name: str) -> None:
+    net = network(name)
+    whole, cut = rd.derive(net), rd.derive(net, truncate=8)
+    a, b = field_run(whole.adjoint, net, 3), field_run(cut.adjoint, net, 3)
+    for n in whole.wrt:
+        assert (gradient_row(a, whole, n) == gradient_row(b, cut, n)).all(), n
+
+
+@pytest.mark.parametrize("form", ["sum", "nested"])
+@pytest.mark.parametrize("name", ["vanilla", "lstm", "gru", "bidirectional_rnn", "loss at every step", "two lags"])
+def test_a_lambdified_chain_is_the_adjoint(name: str, form: str) -> None:
+    net = network(name)
+    d = rd.derive(net)
+    at = point(net, T=3)
+    grads = d.lambdify()(at.params, at.inputs)[1]
+    for wrt in (d.wrt[0], d.wrt[-1]):
+        found = d.explicit(wrt, 3, form=form)(at.params, at.inputs)
+        np.testing.assert_allclose(found, grads[wrt], rtol=1e-11, atol=1e-14)
+
+
+def test_a_derivative_of_a_state_has_a_row_for_each_entry() -> None:
+    d = rd.derive(rd.cells.lstm())
+    chain = d.chain("h[1]", 3, of="h[T]")
+    run = field_run(d.net, d.net, 3)
+    assert run.term(chain, None).shape == (3, 3)
+    assert all(m for m in rd.checks.check_steps(d, "h[1]", 3, of="h[T]"))
+
+
+def test_what_the_loss_does_not_depend_on_has_the_derivative_zero() -> None:
+    d = rd.derive("h[t] = tanh(U @ h[t-1] + W @ x[t])\nz[t] = A @ h[t]\nL = squared_error(h[T], target)", ["A"])
+    assert d.chain("A", 3).is_null
+    assert d.chain("A").is_null
+    assert str(d.adjoint["dA"].right).startswith("zeros")
