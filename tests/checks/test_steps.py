@@ -28,7 +28,7 @@ def test_every_line_is_true(name: str, T: object) -> None:
         try:
             lines = d.steps(wrt, T)
         except rd.RnnDeriveError as error:
-            assert T == rd.T and "Give T as an integer" in str(error) or "give T as an integer" in str(error)
+            assert (T == rd.T and "Give T as an integer" in str(error)) or "give T as an integer" in str(error)
             continue
         marks = check_steps(d, wrt, T)
         assert len(marks) == len(lines)

@@ -191,7 +191,9 @@ class Eye(Term):
 
     def value(self, algebra: Any, *values: Any) -> Any:
         n = int(algebra.extent(self.args[0]))
-        return algebra.reduce(np.array(np.eye(n, dtype=int), dtype=object) + algebra.full(n, n, 0))
+        out = algebra.full(n, n, 0)
+        out[np.arange(n), np.arange(n)] = algebra.scalar(sp.S.One)
+        return out
 
     def math(self, notation: pr.Notation) -> pr.Math:
         return pr.Letter("I")
