@@ -65,6 +65,10 @@ def derive(
     """
     if isinstance(net, str):
         net = Recurrence.parse(net)
+    if not isinstance(net, Recurrence):
+        raise InputError(f"expected a Recurrence or a text of equations, found {type(net).__name__}")
+    if wrt is not None and not isinstance(wrt, Iterable):
+        raise InputError(f"wrt is {wrt!r}; expected names such as 'W' or ('W', 'h0')")
     loss = of or net.loss
     if loss is None:
         raise InputError(
@@ -78,6 +82,8 @@ def derive(
     names = (
         (wrt,) if isinstance(wrt, str) else tuple(wrt) if wrt is not None else (*net.parameters, *net.initial_states)
     )
+    if not names:
+        raise InputError("there is nothing to differentiate in: this recurrence has no parameter and no initial state")
     for name in names:
         if name not in allowed:
             raise InputError(f"cannot differentiate in {name!r}; there are {', '.join(allowed)}")
@@ -177,6 +183,8 @@ class Derivation:
 
     def graph(self, wrt: str, T: Any = tm.T, of: str | None = None) -> Graph:
         """The graph of states behind a chain."""
+        if self.truncate is not None:
+            raise InputError("chains and steps are those of the whole gradient; derive without truncate to see them")
         steps = sp.sympify(T)
         if steps.is_Integer and steps < 1:
             raise InputError(f"T is {T}; expected a number of steps from 1, or rnnderive.T")
@@ -186,6 +194,10 @@ class Derivation:
         if isinstance(source, tm.At) and source.index.free_symbols - {tm.T}:
             raise InputError(f"of is {of!r}; expected a fixed step, such as {source.name}[T] or {source.name}[2]")
         under = calculus.target(self.net, wrt)
+        if isinstance(under, tm.Parameter) and under.name in self.net:
+            raise InputError(f"{wrt} is computed; expected a parameter, an initial state, or a sequence at a step")
+        if isinstance(under, tm.At) and "[" not in wrt and steps.is_Integer:
+            raise InputError(f"{wrt} is a sequence; give a step, as in {wrt}[1]")
         if steps.is_Integer:
             source, under = (_at_step(leaf, int(steps)) for leaf in (source, under))
         return Graph(self.net, under, source, steps)

@@ -271,13 +271,13 @@ def truncated(whole: Adjoint, steps: int) -> Adjoint:
     """
     backward = whole.backward
     adjoints = {e.name for e in backward if e.timed}
-    layer = {(n, j): whole.net.fresh(f"{n}_back{j}") for n in adjoints for j in range(steps)}
+    layer = {(n, j): whole.net.fresh(f"{n}_{j}_back") for n in adjoints for j in range(steps)}
     wanted = set(whole.gradients.values())
     equations: list[Equation] = []
     for e in backward:
-        back = {part: whole.boundary.get(part, 0) for part in _summands(e.right)}
+        back = [(part, whole.boundary.get(part, 0)) for part in _summands(e.right)]  # equal ones count twice
         layers = [
-            [p for part, more in back.items() if (p := _in_layer(part, j - more, layer, adjoints)) is not None]
+            [p for part, more in back if (p := _in_layer(part, j - more, layer, adjoints)) is not None]
             for j in range(steps)
         ]
         if e.timed:

@@ -124,7 +124,8 @@ class Graph:
                 raise InputError(f"{leaf} is at no step; for {self.T} steps give a number, as in {leaf.name}[1]")
         self.groups = _groups(net, wrt)
         self.owner = {n: g for g in self.groups for n in g.names}
-        self._memo: dict[tuple[Term, Group | None], Jacobians] = {}
+        self._memo: dict[Any, Jacobians] = {}
+        self._held: str | None = None  # a state that is not eliminated inside its step
 
     # ------------------------------------------------------------ Jacobians
 
@@ -149,7 +150,7 @@ class Graph:
         return {leaf: j for leaf, j in out.items() if not j.is_null}
 
     def _leaf(self, leaf: Any, group: Group | None) -> Jacobians:
-        key = (leaf, group)
+        key = (leaf, group, self._held)
         if key not in self._memo:
             self._memo[key] = self._open(leaf, group)
         return self._memo[key]
@@ -158,6 +159,7 @@ class Graph:
         size = leaf.shape[0] * leaf.shape[1]
         owner = self.owner.get(leaf.name)
         inside = owner is not None and owner is group and isinstance(leaf, tm.At) and leaf.index == t
+        inside = inside and leaf.name != self._held
         if leaf.name == self.wrt.name and not inside:
             return {leaf: tm.Eye(size)}
         if owner is not None and not inside:
@@ -168,6 +170,28 @@ class Graph:
         e = self.net[leaf.name]
         right = tm.at_time(e.right, leaf.index) if isinstance(leaf, tm.At) else e.right
         return self.walk(right, group, leaf)
+
+    def _in_target(self, group: Group) -> list[Term]:
+        """The Jacobians of a group's states at t in the one of them that is the target, at t too."""
+        wanted = tm.At(self.wrt.name, t, *self.wrt.shape)
+        size = self.wrt.shape[0]
+        self._held = self.wrt.name
+        found = [self.local(n).get(wanted) for n in group.names if n != self.wrt.name]
+        self._held = None
+        rows = iter(found)
+        out = []
+        for n in group.names:
+            j = tm.Eye(size) if n == self.wrt.name else next(rows)
+            out.append(tm.Zeros(self.net.shape(n)[0], size) if j is None else j)
+        return out
+
+    @cached_property
+    def _entangled(self) -> bool:
+        """Whether the target is a state that others of its group read at the same step."""
+        owner = self.owner.get(self.wrt.name)
+        if owner is None or len(owner.names) == 1 or not isinstance(self.wrt, tm.At):
+            return False
+        return sum(not j.is_null for j in self._in_target(owner)) > 1
 
     # ------------------------------------------------------------ nodes and edges, T an integer
 
@@ -198,7 +222,7 @@ class Graph:
                     immediate += [tm.product(here, inner)] if inner is not None else []
                     for key, factor in others.items():
                         _add(edges, key, tm.product(here, factor))
-            elif self._is_target(leaf.name, s):
+            elif self._is_target(leaf.name, s) and not self._entangled:
                 immediate.append(here)
             elif leaf.name in self.owner:
                 _add(edges, (Node(self.owner[leaf.name], s), leaf.name), here)
@@ -210,6 +234,11 @@ class Graph:
 
     def edges(self, node: Node | None) -> tuple[Term | None, list[tuple[Node, Term]]]:
         """The immediate factor of a node (None: of what is differentiated), and its other factors."""
+        if node is not None and self._entangled and self.wrt.name in node.group.names:
+            assert isinstance(self.wrt, tm.At)
+            if node.step == self.position(self.wrt.index):
+                column = [[tm.at_time(j, node.step)] for j in self._in_target(node.group)]
+                return Factor("partial", self.label(node), self.wrt, tm.blocks(column)), []
         rows = [self._start()] if node is None else [self.local(n) for n in node.group.names]
         step = None if node is None else node.step
         over = self.of if node is None else self.label(node)
@@ -238,6 +267,8 @@ class Graph:
 
     def _start(self) -> Jacobians:
         if isinstance(self.of, tm.At):
+            if len(self.owner.get(self.of.name, Group((), "")).names) > 1:
+                return {self.of: tm.Eye(self.of.shape[0])}  # one of the states of its node
             e = self.net[self.of.name]
             return self.walk(tm.at_time(e.right, self.of.index), None, self.of)
         return self.walk(self.net[self.of.name].right, None)
@@ -335,8 +366,15 @@ class Graph:
     def symbolic(self) -> Term:
         """Σ over the steps and ∏ over the factors between them, for the symbol T."""
         if self.of.name in self.owner and isinstance(self.of, tm.At):
-            tails = self._symbolic_from(self.owner[self.of.name], self.of.index, 0)
-            return self._sum([tail.term for tail in tails if tail.allows(self.of.index)])
+            group = self.owner[self.of.name]
+            tails = self._symbolic_from(group, self.of.index, 0)
+            paths = [tail.term for tail in tails if tail.allows(self.of.index)]
+            if len(group.names) > 1:
+                n = self.of.shape[0]
+                row = [tm.Eye(n) if w == self.of.name else tm.Zeros(n, self.net.shape(w)[0]) for w in group.names]
+                head = Factor("partial", self.of, self.label(Node(group, self.of.index)), tm.blocks([row]))
+                paths = [_before(head, path) for path in paths]
+            return self._sum(paths)
         if self.wrt.name in self.net.initial_states and self.wrt.name[:-1] not in self.owner:
             raise self._needs_integer(f"{self.wrt.name[:-1]} is no state, but is read at another step")
         direct: list[Term] = []
@@ -439,7 +477,12 @@ class Graph:
         loops = group.direction != "all"
         here = k if loops else entry
         if isinstance(self.wrt, tm.At) and self.wrt.name in group.names:
-            return [self._pinned(group, self._between(group, entry, self.wrt.index, j))]
+            path = self._between(group, entry, self.wrt.index, j)
+            if len(group.names) > 1:
+                column = [[tm.at_time(row, self.wrt.index)] for row in self._in_target(group)]
+                label = self.label(Node(group, self.wrt.index))
+                path = tm.product(path, Factor("partial", label, self.wrt, tm.blocks(column)))
+            return [self._pinned(group, path)]
         start = self.wrt.name[:-1] if self.wrt.name.endswith("0") else ""
         if start in group.names:
             last = self._between(group, entry, sp.S.One if forward else T, j)

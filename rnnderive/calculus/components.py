@@ -58,7 +58,7 @@ def components(pulled: Adjoint, name: str) -> tuple[Component, ...]:
     backward = {e.name: e for e in pulled.backward}
     order = [name]
     for n in order:
-        order += [r for r in _read_in_order(backward[n]) if r in backward and r not in order]
+        order += [r for r in dict.fromkeys(_read_in_order(backward[n])) if r in backward and r not in order]
     return tuple(_component(net, backward[n]) for n in order)
 
 
@@ -116,7 +116,7 @@ def entry(term: Term, i: Any, j: Any, fresh: Iterator[sp.Symbol]) -> sp.Expr:
             return entry(term.args[0], i, j, fresh)
         case tm.Where():
             sign, left, right = term.relation
-            relation = {"==": sp.Eq, "<=": sp.Le, ">=": sp.Ge}[sign](left, right)
+            relation = {"==": sp.Eq, "<=": sp.Le, ">=": sp.Ge}[sign](left, right, evaluate=False)
             return sp.Piecewise((entry(term.args[3], i, j, fresh), relation), (0, True))
     return Entry(term, *([] if term.is_scalar else [i] if columns == 1 else [j] if rows == 1 else [i, j]))
 
@@ -178,7 +178,10 @@ def _math(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
             body = pr.Big("sum", lower, tm.dimension_math(last), body)
         return body
     if isinstance(expr, sp.Piecewise):
-        return pr.Choice(tuple((go(value), _condition(test)) for value, test in expr.args if value != 0))
+        (value, test), *others = expr.args
+        if [v for v, _ in others] == [0]:
+            return pr.Cases(pr.at_level(go(value), pr.PRODUCT), _condition(test))
+        return pr.Choice(tuple((go(value), _condition(test)) for value, test in expr.args))
     if expr.is_Add:
         return _sum_math(list(expr.as_ordered_terms()), go)
     if expr.is_Mul:
@@ -246,4 +249,7 @@ def _condition(test: Any) -> pr.Math:
     if test == sp.true:
         return pr.Word("otherwise")
     sign = {"==": "=", "<=": "le", ">=": "ge", "<": "<", ">": ">"}[test.rel_op]
-    return pr.Infix(("", sign), (tm.index_math(test.lhs), tm.dimension_math(test.rhs)), pr.RELATION)
+    left, right = test.lhs, test.rhs
+    if right == tm.t and sign == "=":  # SymPy sorts the sides of an equality
+        left, right = right, left
+    return pr.Infix(("", sign), (tm.index_math(left), tm.dimension_math(right)), pr.RELATION)

@@ -178,9 +178,7 @@ def symbols_for(net: Recurrence, algebra: Symbols, T: int) -> dict[str, Any]:
     return values
 
 
-def brute_force(
-    d: Derivation, *, T: int | None = None, size: int = 2, wrt: Iterable[str] | None = None
-) -> Expansion:
+def brute_force(d: Derivation, *, T: int | None = None, size: int = 2, wrt: Iterable[str] | None = None) -> Expansion:
     """Compare the adjoint with ``sympy.diff``, entry by entry and exactly.
 
     Parameters
@@ -226,9 +224,7 @@ def brute_force(
     return Expansion(len(claims), expanded, "", steps)
 
 
-def _claims(
-    d: Derivation, values: dict[str, Any], backward: Run, wrt: Iterable[str]
-) -> Iterable[tuple[str, Any, Any]]:
+def _claims(d: Derivation, values: dict[str, Any], backward: Run, wrt: Iterable[str]) -> Iterable[tuple[str, Any, Any]]:
     """What is claimed: in words, the symbol, and the derivative by the adjoint."""
     for name in wrt:
         if loss_targets(d.net).get(name) is tm.CrossEntropy:

@@ -98,8 +98,7 @@ def _loss(d: Derivation, at: Point) -> Any:
 def _prepared(d: Derivation, at: Point, dtype: Any = np.float64) -> Point:
     arrays = prepare(d.net, at.params, at.inputs)
     tables = [
-        {n: a if n == "T" else np.array(a, dtype) for n, a in table.items()}
-        for table in (arrays.params, arrays.inputs)
+        {n: a if n == "T" else np.array(a, dtype) for n, a in table.items()} for table in (arrays.params, arrays.inputs)
     ]
     return Point(tables[0], tables[1], at.sizes, at.T, at.batch)
 
@@ -175,9 +174,7 @@ def _only(base: Any, moved: Any, k: int, T: int) -> Any:
 class _Within(Run):
     """A run that keeps a given course at all steps further than `reach` from step `k`."""
 
-    def __init__(
-        self, net: Recurrence, algebra: Any, values: Any, T: int, course: Run, k: int, reach: int
-    ) -> None:
+    def __init__(self, net: Recurrence, algebra: Any, values: Any, T: int, course: Run, k: int, reach: int) -> None:
         self.course, self.k, self.reach = course, k, reach
         super().__init__(net, algebra, values, T)
 

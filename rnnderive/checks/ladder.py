@@ -107,10 +107,7 @@ class Ladder:
         right = {2, 4, 6}
 
         def line(row: tuple[str, ...]) -> str:
-            words = [
-                w.rjust(n) if k in right else w.ljust(n)
-                for k, (w, n) in enumerate(zip(row, widths, strict=True))
-            ]
+            words = [w.rjust(n) if k in right else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True))]
             return "  ".join(words).rstrip()
 
         return "\n".join(map(line, cells))
@@ -189,9 +186,7 @@ def _steps(c: _Climb) -> Rung:
                 return Rung(*row, count, ok=False, note=note)
     if not count:
         raise _LeftOut("no parameter or initial state is differentiated in")
-    some = (
-        f"; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else ""
-    )
+    some = f"; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else ""
     return Rung(*row, count, note="T = 3" + some)
 
 

@@ -68,9 +68,7 @@ def entries(array: Any) -> list[tuple[int, ...]]:
     return list(np.ndindex(*np.shape(array)))
 
 
-def sizes_for(
-    net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, same: bool = False
-) -> dict[Any, int]:
+def sizes_for(net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, same: bool = False) -> dict[Any, int]:
     """A number for every symbolic size: all different, or all `least`; as large as slices ask for.
 
     Parameters

@@ -56,9 +56,7 @@ class Mark:
         return f"{'✓' if self.ok else '✗'} {self.step}" + (f"  {self.error}" if self.error else "")
 
 
-def check_steps(
-    d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None, seed: int = 0
-) -> tuple[Mark, ...]:
+def check_steps(d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None, seed: int = 0) -> tuple[Mark, ...]:
     """Check every line of ``d.steps(wrt, T)``.
 
     Parameters
@@ -143,8 +141,7 @@ def total_derivatives(run: Run, graph: Graph, wanted: set[Total]) -> dict[Any, A
         values = {**course, names[name]: value}
         if net is not graph.net:
             values[name] = zero
-        forward = Run(pushed, run.algebra, values, run.T)
-        forward.bound = run.bound
+        forward = Run(pushed, run.algebra, values, run.T, run.bound)
         for key, column in columns.items():
             column.append(_tangent_of(forward, names, key[0]))
     return {key: np.concatenate(column, axis=1) for key, column in columns.items()}
@@ -164,9 +161,7 @@ def _shifted(net: Recurrence, at: Any) -> tuple[Recurrence, str]:
     name = net.fresh("shift")
     place = at.index
     extra = tm.where("==", place, tm.Parameter(name, *at.shape))
-    equations = tuple(
-        Equation(e.left, tm.plus(e.right, extra)) if e.name == at.name else e for e in net.equations
-    )
+    equations = tuple(Equation(e.left, tm.plus(e.right, extra)) if e.name == at.name else e for e in net.equations)
     return Recurrence(equations, net.loss, net.declared), name
 
 
@@ -239,6 +234,7 @@ class _Local:
     def jacobian(self, over: Term, under: Term) -> Any:
         """∂over/∂under, all other states held fixed."""
         own = frozenset(p for m in _parts(over) for p in self.step_of(*self.place(m)))
+        own -= {self.place(m) for m in _parts(under)}  # what is moved keeps the value it is moved to
         columns = []
         for part in _parts(under):
             name, step = self.place(part)

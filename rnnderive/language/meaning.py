@@ -30,12 +30,18 @@ class Run:
         Name → two-dimensional array for a timeless name; a list of T of them for a sequence; a
         function of the step for a parameter that changes over time (how checks perturb a
         parameter at one step only).  Initial states that are missing are zero.
+    T : int
+        Number of steps.
+    bound : mapping, optional
+        Values of running indices other than t, such as k.
     """
 
-    def __init__(self, net: Recurrence, algebra: Algebra, values: Mapping[str, Any], T: int) -> None:
+    def __init__(
+        self, net: Recurrence, algebra: Algebra, values: Mapping[str, Any], T: int, bound: Mapping[Any, int] | None = None
+    ) -> None:
         self.net, self.algebra, self.values, self.T = net, algebra, dict(values), T
         self.known: dict[tuple[str, int | None], Any] = {}
-        self.bound: dict[Any, int] = {}  # running indices of Σ_k and ∏_j
+        self.bound: dict[Any, int] = dict(bound or {})  # running indices of Σ_k and ∏_j
         for stage in net.schedule:
             if stage.direction == "all":
                 continue

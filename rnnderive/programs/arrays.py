@@ -77,7 +77,10 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
     InputError
         Which array, what was found, what was expected, and the equation it stands in.
     """
-    steps = inputs.get("T") if "T" in inputs else None
+    for what, table in (("params", params), ("inputs", inputs)):
+        if not isinstance(table, Mapping):
+            raise InputError(f"{what} is of type {type(table).__name__}; expected a dict of arrays by name")
+    steps = inputs.get("T")
     arrays, shared = _collect(net, params, {k: v for k, v in inputs.items() if k != "T"})
     kinds = [a.dtype for a in arrays.values() if a.dtype.kind in "fc"]
     dtype = np.result_type(*kinds) if kinds else np.dtype(np.float64)
@@ -135,16 +138,14 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
 
 def _collect(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """All arrays by name; those given as parameters."""
-    for what, table in (("params", params), ("inputs", inputs)):
-        if not isinstance(table, Mapping):
-            raise InputError(f"{what} is a {type(table).__name__}; expected a dict of arrays by name")
     wanted = [*net.parameters, *net.inputs]
     allowed = {*wanted, *net.initial_states}
     for name in [*params, *inputs]:
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), sorted(allowed), 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"there is no {name!r} in this recurrence{hint} It takes {', '.join(sorted(allowed))}")
+            near = [n for n in sorted(allowed) if n.lower() == str(name).lower()]
+            near += difflib.get_close_matches(str(name), sorted(allowed), 1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise InputError(f"there is no {name!r} in this recurrence{hint or '.'} It takes {', '.join(sorted(allowed))}")
     twice = sorted(set(params) & set(inputs))
     if twice:
         raise InputError(f"{', '.join(twice)} stands in params and in inputs; expected it in one of them")

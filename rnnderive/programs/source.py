@@ -179,7 +179,7 @@ class _Module:
                 self._line(f'{name} = inputs["{first}"]')
             tail = "-1" if self.origin.leaves[first].is_column else "-2"
             self._line(f"T, lead = {name}.shape[0], {name}.shape[1:{tail}]")
-            self._line(f"dtype = {name}.dtype")
+            self._line(f"dtype = np.result_type(0.0, {name}, *params.values())")
         else:
             self._line(f'T, lead = inputs["T"], {self._lead()}')
             anchor = self.names[parameters[0]] if parameters else "np.float64(0)"

@@ -53,7 +53,7 @@ def cell_document(net: Recurrence, name: str, seed: int = 0, T: int = 3) -> doc.
         parts.code_section(d),
     ]
     sizes = {str(s): 2 for s in net.sizes} | {"T": T}
-    lines = parts.footer(f"rnnderive report {name} --seed {seed}", seed, sizes)
+    lines = parts.footer(f"rnnderive report {name}", seed, sizes)
     return doc.Document(f"The gradient of {name}", sections, footer=lines, contents=True)
 
 

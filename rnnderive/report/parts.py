@@ -12,6 +12,7 @@ from rnnderive import printing as pr
 from rnnderive.calculus import Step
 from rnnderive.checks import check, check_steps
 from rnnderive.derivation import Derivation
+from rnnderive.errors import RnnDeriveError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
@@ -134,7 +135,11 @@ def any_length_section(d: Derivation, wrt: Sequence[str]) -> doc.Section:
     blocks: list[Any] = []
     for name in wrt:
         left = pr.derivative(pr.name_math(d.net.loss or "L"), _math(d.net, d.net.leaf(name)))
-        right = _math(d.net, d.chain(name))
+        try:
+            right = _math(d.net, d.chain(name))
+        except RnnDeriveError as error:  # a state read at several lags has no product of one factor a step
+            blocks.append(doc.Paragraph("For ", doc.Formula(_math(d.net, d.net.leaf(name))), f": {error}."))
+            continue
         blocks.append(doc.Equation(pr.Infix(("", "="), (left, right), pr.RELATION)))
     return doc.Section("Any number of steps", blocks)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import rnnderive as rd
-from rnnderive.checks import point
+from rnnderive.checks import identical, point
 from rnnderive.checks.differences import complex_step, disagreement
 from rnnderive.language import Recurrence
+from rnnderive.language import terms as tm
 from tests.checks.nets import NAMES, network
 
 
@@ -17,7 +18,9 @@ def test_adjoint_and_tangent_are_recurrences_that_print_and_parse(name: str) -> 
     d = rd.derive(network(name))
     for net in (d.adjoint, d.tangent):
         again = Recurrence.parse(str(net), loss=net.loss)
-        assert str(again) == str(net)
+        assert identical(again, net, digits=False)
+        if name != "slices":  # a size may be called after another of the names that have it
+            assert str(again) == str(net)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,8 +82,9 @@ def test_what_cannot_be_differentiated_in_is_told() -> None:
         rd.derive(rd.cells.vanilla(), truncate=0)
     with pytest.raises(rd.InputError, match="no loss"):
         rd.derive(Recurrence.parse("h[t] = tanh(W @ x[t] + U @ h[t-1])", loss=None))
-    jacobian = rd.derive("h[t] = tanh(U @ h[t-1])\nL = sum(h[T])").jacobian("h", "h")
+
+
+def test_an_operator_of_jacobians_has_no_rule() -> None:
+    jacobian = rd.derive("h[t] = tanh(u * h[t-1])\nL = sum(h[T])").jacobian("h", "h")
     with pytest.raises(rd.RnnDeriveError, match="has no rule"):
-        rd.calculus.rule(jacobian, 0).push(jacobian) if isinstance(jacobian, int) else rd.calculus.rule(
-            jacobian.args[0], 0
-        )
+        rd.calculus.rule(next(n for n in tm.members(jacobian) if isinstance(n, tm.Diag)), 0)

@@ -72,8 +72,8 @@ def test_one_loop_has_a_triangular_number_of_factors_between_states(T: int) -> N
 
 def test_lecture_line_for_three_steps() -> None:
     d = rd.derive("h[t] = sigmoid(W @ x[t] + U @ h[t-1])\nL = squared_error(h[T], target)")
-    text = str(d.steps("W", 3)[-4 - 1])
-    assert "∂L/∂h^3 ∂h^3/∂h^2 ∂h^2/∂h^1 ∂⁺h^1/∂W" in " ".join(map(str, d.steps("W", 3))), text
+    line = "dL/dW = ∂L/∂h^3 ∂⁺h^3/∂W + ∂L/∂h^3 ∂h^3/∂h^2 ∂⁺h^2/∂W + ∂L/∂h^3 ∂h^3/∂h^2 ∂h^2/∂h^1 ∂⁺h^1/∂W"
+    assert any(line in str(step) for step in d.steps("W", 3))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -126,9 +126,10 @@ def test_a_lambdified_chain_is_the_adjoint(name: str, form: str) -> None:
 
 def test_a_derivative_of_a_state_has_a_row_for_each_entry() -> None:
     d = rd.derive(rd.cells.lstm())
-    chain = d.chain("h[1]", 3, of="h[T]")
+    chain = d.chain("C[1]", 3, of="h[T]")
     run = field_run(d.net, d.net, 3)
-    assert run.term(chain, None).shape == (3, 3)
+    n = len(run["h"][0])
+    assert run.term(chain, None).shape == (n, n)
     assert all(m for m in rd.checks.check_steps(d, "h[1]", 3, of="h[T]"))
 
 

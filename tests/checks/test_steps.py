@@ -46,11 +46,22 @@ def test_targets_at_a_step_and_states_as_what_is_differentiated(wrt: str, of: st
     assert all(marks), "\n".join(map(str, marks))
 
 
+@pytest.mark.parametrize("T", [3, rd.T], ids=str)
+@pytest.mark.parametrize("of", [None, "h[T]", "C[T]"])
+@pytest.mark.parametrize("wrt", ["h[1]", "C[1]", "C[2]", "h[T]", "C[T]", "f[2]", "x[1]", "W_f", "C0"])
+def test_states_of_one_node_that_read_each_other(wrt: str, of: str | None, T: object) -> None:
+    """In an LSTM h^t reads C^t: a total derivative in C^t includes the way through h^t."""
+    if wrt == of:
+        return
+    marks = check_steps(rd.derive(rd.cells.lstm()), wrt, T, of=of)
+    assert all(marks), "\n".join(map(str, marks))
+
+
 def test_an_input_at_any_step_for_any_t() -> None:
     d = rd.derive(STACK)
     marks = check_steps(d, "x[k]")
     assert all(marks), "\n".join(map(str, marks))
-    with pytest.raises(rd.InputError, match="give a step|give a number"):
+    with pytest.raises(rd.InputError, match=r"give a (step|number)"):
         d.steps("x[k]", 3)
 
 

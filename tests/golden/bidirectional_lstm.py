@@ -77,7 +77,7 @@ def value_and_grad(params, inputs):
     x = inputs["x"]
     target = inputs["target"]
     T, lead = x.shape[0], x.shape[1:-1]
-    dtype = x.dtype
+    dtype = np.result_type(0.0, x, *params.values())
     n_h_L = W_f_L.shape[-2]
     n_x = W_f_L.shape[-1] - n_h_L
     n_h_R = W_f_R.shape[-2]

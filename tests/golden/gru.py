@@ -63,7 +63,7 @@ def value_and_grad(params, inputs):
     x = inputs["x"]
     target = inputs["target"]
     T, lead = x.shape[0], x.shape[1:-1]
-    dtype = x.dtype
+    dtype = np.result_type(0.0, x, *params.values())
     n_h = W_z.shape[-2]
     n_x = W_z.shape[-1] - n_h
     n_y = W_y.shape[-2]

@@ -55,7 +55,7 @@ def value_and_grad(params, inputs):
     x = inputs["x"]
     target = inputs["target"]
     T, lead = x.shape[0], x.shape[1:-1]
-    dtype = x.dtype
+    dtype = np.result_type(0.0, x, *params.values())
     n_h = W.shape[-2]
     n_x = W.shape[-1]
     n_y = V.shape[-2]

@@ -76,7 +76,7 @@ def value_and_grad(params, inputs):
     x = inputs["x"]
     target = inputs["target"]
     T, lead = x.shape[0], x.shape[1:-1]
-    dtype = x.dtype
+    dtype = np.result_type(0.0, x, *params.values())
     n_h_1 = W_f_1.shape[-2]
     n_x = W_f_1.shape[-1] - n_h_1
     n_h_2 = W_f_2.shape[-2]
