@@ -261,7 +261,12 @@ Wrt = Annotated[
 Formatted = Annotated[Format, typer.Option("--format", help="How formulas are written.")]
 Truncate = Annotated[
     int | None,
-    typer.Option("--truncate", metavar="K", help="Cut back-propagation after K steps (adjoint, code and check; chains and steps are whole).", show_default=False),
+    typer.Option(
+        "--truncate",
+        metavar="K",
+        help="Cut back-propagation after K steps (adjoint, code and check; chains and steps are whole).",
+        show_default=False,
+    ),
 ]
 
 

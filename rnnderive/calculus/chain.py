@@ -366,13 +366,13 @@ class Graph:
     def symbolic(self) -> Term:
         """Σ over the steps and ∏ over the factors between them, for the symbol T."""
         if self.of.name in self.owner and isinstance(self.of, tm.At):
-            group = self.owner[self.of.name]
-            tails = self._symbolic_from(group, self.of.index, 0)
+            own = self.owner[self.of.name]
+            tails = self._symbolic_from(own, self.of.index, 0)
             paths = [tail.term for tail in tails if tail.allows(self.of.index)]
-            if len(group.names) > 1:
+            if len(own.names) > 1:
                 n = self.of.shape[0]
-                row = [tm.Eye(n) if w == self.of.name else tm.Zeros(n, self.net.shape(w)[0]) for w in group.names]
-                head = Factor("partial", self.of, self.label(Node(group, self.of.index)), tm.blocks([row]))
+                row = [tm.Eye(n) if w == self.of.name else tm.Zeros(n, self.net.shape(w)[0]) for w in own.names]
+                head = Factor("partial", self.of, self.label(Node(own, self.of.index)), tm.blocks([row]))
                 paths = [_before(head, path) for path in paths]
             return self._sum(paths)
         if self.wrt.name in self.net.initial_states and self.wrt.name[:-1] not in self.owner:
@@ -388,8 +388,8 @@ class Graph:
                     accumulate(heads.setdefault(group, {}), {(every, index): j})  # type: ignore[arg-type,dict-item]
         parts = [part for group, found in heads.items() for part in self._through(group, found)]
         kind = "partial+" if isinstance(self.wrt, tm.Parameter) else "partial"
-        own = [Factor(kind, self.of, self.wrt, tm.plus(*direct))] if any(not j.is_null for j in direct) else []
-        return self._sum([*own, *parts])
+        first = [Factor(kind, self.of, self.wrt, tm.plus(*direct))] if any(not j.is_null for j in direct) else []
+        return self._sum([*first, *parts])
 
     def _through(self, group: Group, heads: dict[tuple[bool, Any], Term]) -> list[Term]:
         """The paths through a group, given the loss's Jacobians by whether Σ_t stands outside, and index."""
@@ -470,6 +470,8 @@ class Graph:
                 f"the state of {', '.join(group.names)} is read at several lags; a product for the symbol T needs a "
                 "lag of one. Give T as an integer, or name h[t-1] as a sequence of its own"
             )
+        if isinstance(self.wrt, tm.At) and self.wrt.name in self.owner and self.owner[self.wrt.name].direction == "all":
+            raise self._needs_integer(f"{self.wrt.name} stands inside a loop, but is not its state")
         computed = [f"{n}0" for n in group.names if f"{n}0" in self.net and f"{n}0" in self._moving]
         if computed and self.wrt.name not in computed:
             raise RnnDeriveError(f"{computed[0]} is computed from {self.wrt.name}; give T as an integer")
@@ -643,6 +645,8 @@ def _groups(net: Recurrence, wrt: Term) -> list[Group]:
                 label = net.fresh(f"s_{count}" if several else "s")
                 # h before C: the order in which the loss meets them does not matter, the reader's does.
                 groups.append(Group(_state_order(net, names), label, stage.direction))
+                if isinstance(wrt, tm.At) and wrt.name in stage.names and wrt.name not in names:
+                    groups.append(Group((wrt.name,), wrt.name))  # a gate: its other steps move with the state
         if stage.direction == "all":
             n = stage.names[0]
             if (

@@ -37,7 +37,12 @@ class Run:
     """
 
     def __init__(
-        self, net: Recurrence, algebra: Algebra, values: Mapping[str, Any], T: int, bound: Mapping[Any, int] | None = None
+        self,
+        net: Recurrence,
+        algebra: Algebra,
+        values: Mapping[str, Any],
+        T: int,
+        bound: Mapping[Any, int] | None = None,
     ) -> None:
         self.net, self.algebra, self.values, self.T = net, algebra, dict(values), T
         self.known: dict[tuple[str, int | None], Any] = {}

@@ -145,7 +145,9 @@ def _collect(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, An
             near = [n for n in sorted(allowed) if n.lower() == str(name).lower()]
             near += difflib.get_close_matches(str(name), sorted(allowed), 1)
             hint = f"; did you mean {near[0]}?" if near else "."
-            raise InputError(f"there is no {name!r} in this recurrence{hint or '.'} It takes {', '.join(sorted(allowed))}")
+            raise InputError(
+                f"there is no {name!r} in this recurrence{hint or '.'} It takes {', '.join(sorted(allowed))}"
+            )
     twice = sorted(set(params) & set(inputs))
     if twice:
         raise InputError(f"{', '.join(twice)} stands in params and in inputs; expected it in one of them")

@@ -164,7 +164,9 @@ def test_a_fixed_step_that_is_not_there_is_refused() -> None:
 
 def test_names_of_python_and_of_the_generated_code_are_free_to_use() -> None:
     net = Recurrence.parse(
-        "h[t] = tanh(np @ x[t] + lead @ h[t-1] + fixed1 + params)\npart1[t] = h_t @ h[t]\nL = squared_error(part1[T], inputs)"
+        "h[t] = tanh(np @ x[t] + lead @ h[t-1] + fixed1 + params)\n"
+        "part1[t] = h_t @ h[t]\n"
+        "L = squared_error(part1[T], inputs)"
     )
     params, inputs = arrays(net)
     _, grads = derive(net).lambdify()(params, inputs)
