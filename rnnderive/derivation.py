@@ -170,7 +170,7 @@ class Derivation:
             In numerator layout: one row for each entry of what is differentiated, one column for
             each entry of vec(wrt).
         """
-        graph = self.graph(wrt, T, of)
+        graph = self._whole_graph(wrt, T, of)
         if form not in ("sum", "nested"):
             raise InputError(f"form is {form!r}; expected 'sum' or 'nested'")
         if not graph.T.is_Integer:
@@ -179,12 +179,16 @@ class Derivation:
 
     def steps(self, wrt: str, T: Any = tm.T, *, of: str | None = None) -> tuple[Step, ...]:
         """The derivation line by line, each with its rule; see :func:`rnnderive.checks.check_steps`."""
-        return calculus.steps(self.graph(wrt, T, of))
+        return calculus.steps(self._whole_graph(wrt, T, of))
+
+    def _whole_graph(self, wrt: str, T: Any = tm.T, of: str | None = None) -> Graph:
+        """The graph, where the gradient is not truncated."""
+        if self.truncate is not None:
+            raise InputError("chains and steps are those of the whole gradient; derive without truncate to see them")
+        return self.graph(wrt, T, of)
 
     def graph(self, wrt: str, T: Any = tm.T, of: str | None = None) -> Graph:
         """The graph of states behind a chain."""
-        if self.truncate is not None:
-            raise InputError("chains and steps are those of the whole gradient; derive without truncate to see them")
         steps = sp.sympify(T)
         if steps.is_Integer and steps < 1:
             raise InputError(f"T is {T}; expected a number of steps from 1, or rnnderive.T")
@@ -314,7 +318,7 @@ class Derivation:
             ``(params, inputs) -> gradient`` for one sequence of `T` steps, in the shape of `wrt`
             for a parameter or an initial state, else (size,).
         """
-        graph = self.graph(wrt, T)
+        graph = self._whole_graph(wrt, T)
         chain = graph.products() if form == "sum" else graph.nested()
         expression = tm.at_horizon(chain.doit(), T)
         sizes = self.net.sizes
@@ -339,7 +343,7 @@ class Derivation:
 
         The values add up to the gradient.
         """
-        graph = self.graph(wrt, T)
+        graph = self._whole_graph(wrt, T)
         chain = graph.products()
         arrays = prepare(self.net, params, inputs)
         if arrays.batch is not None or arrays.T != T:

@@ -337,6 +337,11 @@ def restore(gradient: Any, name: str, net: Recurrence, arrays: Arrays) -> Any:
         return gradient
     shape, spread = arrays.given[name]
     timed = isinstance(net.leaves.get(name), tm.At)
+    full = np.shape(arrays.inputs[name]) if name in arrays.inputs else gradient.shape
+    if (
+        gradient.shape != full or not gradient.flags.writeable
+    ):  # a loss that does not depend on it has one zero for all members
+        gradient = np.broadcast_to(gradient, full).copy()
     if spread:
         gradient = gradient.sum(1 if timed else 0)
     if gradient.shape == shape:

@@ -65,6 +65,19 @@ def test_a_shared_initial_state_gets_the_sum_over_the_batch() -> None:
     np.testing.assert_allclose(shared["U"], each["U"], rtol=1e-12)
 
 
+def test_what_the_loss_does_not_depend_on_has_zeros_of_its_own_shape() -> None:
+    text = "h[t] = tanh(W @ x[t] + U @ h[t-1])\nz[t] = A @ z[t-1] + B @ v[t]\nL = squared_error(h[T], target)"
+    net = rd.Recurrence.parse(text)
+    at = point(net, batch=3)
+    f = rd.derive(net, ["A", "z0", "v", "W"]).lambdify()
+    _, grads = f(at.params, at.inputs)
+    for n in ("A", "z0", "v"):
+        assert grads[n].shape == at[n].shape and not grads[n].any()
+        grads[n][...] = 1  # its own memory
+    shared = {n: a for n, a in at.inputs.items() if n != "z0"}
+    assert f({**at.params, "z0": at["z0"][0]}, shared)[1]["z0"].shape == at["z0"][0].shape
+
+
 def test_an_initial_state_that_is_not_given_is_zero() -> None:
     net = rd.cells.lstm()
     at = point(net)
@@ -221,7 +234,7 @@ def test_wrong_arrays_are_told_with_their_place(change: dict[str, Any], message:
 
 
 def test_a_dict_is_expected() -> None:
-    with pytest.raises(rd.InputError, match="params is a list"):
+    with pytest.raises(rd.InputError, match=r"params is (a|of type) list"):
         rd.derive(CLASSES).lambdify()([1], {})
 
 
