@@ -397,7 +397,7 @@ def reference_run(net: Recurrence, arrays: Any, dtype: Any = None) -> Run:
         else:
             values[name] = array[:, None] if column else array
     sizes = {
-        **{s: n for s, n in arrays.sizes.items() if isinstance(s, sp.Basic)},
+        **{s: n for s, n in arrays.sizes.items()},
         tm.T: arrays.T,
         tm.BATCH: 1,
     }

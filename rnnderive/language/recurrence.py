@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 
 from rnnderive import printing as pr
-from rnnderive.errors import LanguageError, ScheduleError, ShapeError
+from rnnderive.errors import LanguageError, ShapeError
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import Read, Stage, reads, schedule
 from rnnderive.language.shapes import Shapes
@@ -408,6 +408,3 @@ def _loss_name(raw: Text, loss: str | None) -> str | None:
 def _default_loss(equations: tuple[Equation, ...]) -> str | None:
     timeless = [e.name for e in equations if not e.timed]
     return "L" if "L" in timeless else (timeless[-1] if timeless else None)
-
-
-_ = ScheduleError  # re-exported with the errors of this room

@@ -92,8 +92,9 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
     _check_members(net, T)
     sizes: dict[Any, int] = {}
     shapes = _axes(net, arrays, batch, classes, shared)
-    for name, (expected, found, _) in shapes.items():
-        _match(net, name, expected, found, sizes, arrays[name].shape)
+    for _ in range(2):  # a sum of sizes is decided once its parts are known
+        for name, (expected, found, _member) in shapes.items():
+            _match(net, name, expected, found, sizes, arrays[name].shape)
     known = [n for n in net.leaves if n not in net]
     missing = [str(s) for s in net.sizes if s not in sizes and any(net.shape(n)[0] == s for n in known)]
     if missing and classes:
@@ -303,11 +304,6 @@ def _match(
             if not answer.is_Integer or answer < 1:
                 raise _shape_error(net, name, expected, shape, sizes, "")
             sizes[unknown[0]] = int(answer)
-        else:  # a sum of sizes: the names that fix them come first
-            direct = {net.shape(n)[0] for n in net.leaves}
-            if not set(unknown) <= direct:
-                raise _shape_error(net, name, expected, shape, sizes, "")
-            sizes.setdefault(("later", name), 0)  # settled below
 
 
 def _shape_error(
@@ -315,11 +311,7 @@ def _shape_error(
 ) -> InputError:
     symbolic = ", ".join(_plain(s) for s in expected)
     words = f"({symbolic},)" if len(expected) == 1 else f"({symbolic})"
-    known = [
-        f"{s} = {n}"
-        for s, n in sizes.items()
-        if any(sp.sympify(e).has(s) for e in expected if not isinstance(s, tuple))
-    ]
+    known = [f"{s} = {n}" for s, n in sizes.items() if any(sp.sympify(e).has(s) for e in expected)]
     where = f" with {', '.join(known)}" if known else ""
     return InputError(f"{name} has shape {tuple(found)}; expected {words}{more}{where}{_where(net, name)}")
 

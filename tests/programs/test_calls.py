@@ -200,3 +200,12 @@ def test_every_line_of_the_source_says_its_equation(name: str) -> None:
     body = source[next(k for k, line in enumerate(source) if line.startswith("def value_and_grad")) :]
     comments = [line for line in body if line.strip().startswith("# ")]
     assert len(comments) >= len(cells.LIBRARY[name]().equations)
+
+
+def test_a_sum_of_sizes_is_checked_once_its_parts_are_known() -> None:
+    net = Recurrence.parse("h[t] = tanh(A @ [u, v] + U @ h[t-1] + x[t])\nL = sum(h[T])")
+    params = {"A": np.ones((3, 5)), "u": np.ones(2), "v": np.ones(3), "U": np.eye(3)}
+    f = derive(net).lambdify()
+    assert np.isfinite(f(params, {"x": np.ones((2, 3))})[0])
+    with pytest.raises(InputError, match=r"A has shape \(3, 7\)"):
+        f({**params, "A": np.ones((3, 7))}, {"x": np.ones((2, 3))})
