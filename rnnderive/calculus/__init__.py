@@ -5,6 +5,7 @@ Jacobians, chains and steps, the adjoint (BPTT) and the tangent; the last two ar
 
 from rnnderive.calculus.adjoint import Adjoint, adjoint, truncated
 from rnnderive.calculus.chain import Graph, Group, Node, jacobian, target
+from rnnderive.calculus.companion import first_order
 from rnnderive.calculus.components import Component, components
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
 from rnnderive.calculus.rules import RULES, rule
@@ -27,6 +28,7 @@ __all__ = [
     "adjoint",
     "components",
     "dependents",
+    "first_order",
     "jacobian",
     "rule",
     "steps",
