@@ -11,7 +11,7 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help report test doctest lint types layers golden ci clean .venv
+.PHONY: help report test peers doctest lint types layers golden ci clean .venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -21,6 +21,12 @@ report: $(STAMP) ## make the lecture report, and print where its PDF is
 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto
+
+# The frameworks stay out of .venv: what is built and tested there needs none of them.
+peers: $(STAMP) ## compare with PyTorch, Keras and ONNX Runtime, in .venv-peers (large downloads)
+	@$(PY) -m venv .venv-peers 2>/dev/null || $(PY) -m virtualenv --quiet .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[peers]'
+	@.venv-peers/bin/python -m pytest tests/peers
 
 doctest: $(STAMP) ## run the examples in the docstrings and in README.md only
 	@$(PY) -m pytest rnnderive $(wildcard README.md)
@@ -45,7 +51,7 @@ ci: ## everything that a commit must pass
 	@.ci/run
 
 clean: ## remove .venv, caches and build products; reports/ stays
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find rnnderive tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 .venv: $(STAMP)
