@@ -24,7 +24,7 @@ from rnnderive.language import terms as tm
 
 __all__ = ["RUNGS", "Ladder", "Rung", "check"]
 
-NAMES_FOR_STEPS = 6
+NAMES_FOR_STEPS = 600
 CENTRAL = 1e-6
 DOT = 1e-12
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def check_steps(d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None
             run.bound[k] = min(2, steps)
     exact = {n for s in lines for side in (s.left, s.right) for n in tm.members(side) if isinstance(n, Total)}
     run.totals = total_derivatives(run, graph, exact)  # type: ignore[attr-defined]
-    local = _Local(d.net, graph, steps, seed)
+    local = _local(d.net, graph, steps, seed)
     return tuple(_factor(s, local) if isinstance(s.left, Factor) else _line(s, run) for s in lines)
 
 
@@ -204,18 +205,24 @@ class _Frozen(Run):
 
 
 class _Local:
-    """Local Jacobians at a point, by moving one node and looking at another."""
+    """Local Jacobians at a point, by moving one node and looking at another.
 
-    def __init__(self, net: Recurrence, graph: Graph, T: int, seed: int) -> None:
-        self.net, self.graph, self.T = net, graph, T
+    `groups` are the states, each with the others of its node; `wrt` is a state that is
+    differentiated in, if one is.
+    """
+
+    def __init__(
+        self, net: Recurrence, groups: tuple[tuple[str, tuple[str, ...]], ...], wrt: tm.At | None, T: int, seed: int
+    ) -> None:
+        self.net, self.groups, self.T = net, dict(groups), T
         self.algebra, self.values = reference_values(net, point(net, T=T, seed=seed))
         self.plain = Run(net, self.algebra, self.values, T)
         self.states: dict[tuple[str, int | None], Any] = {}
-        for name in graph.owner:
+        self.found: dict[tuple[Term, Term], str] = {}
+        for name in self.groups:
             for step in range(1, T + 1) if net[name].timed else (None,):
                 self.states[name, step] = self.now(name, step)
-        wrt = graph.wrt
-        if isinstance(wrt, tm.At) and wrt.name in net and not wrt.index.free_symbols - {tm.T}:
+        if wrt is not None:
             place = self.place(wrt)
             self.states[place] = self.now(*place)
 
@@ -228,8 +235,7 @@ class _Local:
 
     def step_of(self, name: str, step: int | None) -> list[tuple[str, int | None]]:
         """A state with the others of its cell at that step: they are computed with it, not held."""
-        group = self.graph.owner.get(name)
-        return [(n, step) for n in group.names] if group is not None else [(name, step)]
+        return [(n, step) for n in self.groups.get(name, (name,))]
 
     def jacobian(self, over: Term, under: Term) -> Any:
         """∂over/∂under, all other states held fixed."""
@@ -264,6 +270,42 @@ class _Local:
         name, step = self.place(leaf)
         return run.at(name, step) if step is not None else run.timeless(name, None)
 
+    def wrong(self, factor: Factor, right: Term) -> str:
+        """Where ``∂v/∂u = …`` is not true, in words; for running indices, at the steps 2 and 3.
+
+        The Jacobians of a cell come up in the derivations of all its parameters: each is looked at once.
+        """
+        if (factor, right) not in self.found:
+            free = {
+                s for leaf in (*_parts(factor.over), *_parts(factor.under)) if isinstance(leaf, tm.At)
+                for s in leaf.index.free_symbols
+            } - {tm.T}  # fmt: skip
+            words = (self._wrong(factor, right, dict.fromkeys(free, at)) for at in ((2, 3) if free else (0,)))
+            self.found[factor, right] = next(filter(None, words), "")
+        return self.found[factor, right]
+
+    def _wrong(self, factor: Factor, right: Term, bound: dict[Any, int]) -> str:
+        self.plain.bound = bound
+        expected = self.jacobian(factor.over, factor.under)
+        found = self.plain.term(right, None)
+        self.plain.bound = {}
+        if found.shape != expected.shape:
+            return f"shapes {found.shape} and {expected.shape}"
+        result = disagreement(found, expected)
+        return "" if result.bad is None else f"they differ at {result.bad} by {result.largest:.1e}"
+
+
+@lru_cache(maxsize=8)
+def _local_at(net: Recurrence, groups: tuple[Any, ...], wrt: tm.At | None, T: int, seed: int) -> _Local:
+    return _Local(net, groups, wrt, T, seed)
+
+
+def _local(net: Recurrence, graph: Graph, T: int, seed: int) -> _Local:
+    groups = tuple((name, group.names) for name, group in graph.owner.items())
+    wrt = graph.wrt if isinstance(graph.wrt, tm.At) and graph.wrt.name in net else None
+    fixed = wrt is not None and not wrt.index.free_symbols - {tm.T}
+    return _local_at(net, groups, wrt if fixed else None, T, seed)
+
 
 def _parts(node: Term) -> tuple[Any, ...]:
     return node.terms if isinstance(node, State) else (node,)
@@ -271,24 +313,10 @@ def _parts(node: Term) -> tuple[Any, ...]:
 
 def local_jacobian(d: Derivation, over: Term, under: Term, *, wrt: str, T: int = 3, seed: int = 0) -> Any:
     """∂over/∂under at a test point by the complex step, all other states held fixed."""
-    return _Local(d.net, d.graph(wrt, T), T, seed).jacobian(over, under)
+    return _local(d.net, d.graph(wrt, T), T, seed).jacobian(over, under)
 
 
 def _factor(step: Step, local: _Local) -> Mark:
-    """A line ``∂v/∂u = …``: for running indices, at the steps 2 and 3."""
-    factor = step.left
-    free = {
-        s for leaf in (*_parts(factor.over), *_parts(factor.under)) if isinstance(leaf, tm.At)
-        for s in leaf.index.free_symbols
-    } - {tm.T}  # fmt: skip
-    for at in (2, 3) if free else (0,):
-        local.plain.bound = dict.fromkeys(free, at)
-        expected = local.jacobian(factor.over, factor.under)
-        found = local.plain.term(step.right, None)
-        local.plain.bound = {}
-        if found.shape != expected.shape:
-            return Mark(step, False, "complex step", f"shapes {found.shape} and {expected.shape}")
-        wrong = disagreement(found, expected)
-        if wrong.bad is not None:
-            return Mark(step, False, "complex step", f"they differ at {wrong.bad} by {wrong.largest:.1e}")
-    return Mark(step, True, "complex step")
+    """A line ``∂v/∂u = …``."""
+    wrong = local.wrong(step.left, step.right)
+    return Mark(step, not wrong, "complex step", wrong)

@@ -27,13 +27,17 @@ class Algebra:
 
     def __init__(self, sizes: Mapping[Any, int]) -> None:
         self.sizes = {sp.sympify(k): int(v) for k, v in sizes.items()}
+        self.extents: dict[Any, sp.Integer] = {}  # a run asks for the same few sizes at every step
 
     def extent(self, size: Any) -> sp.Integer:
         """The number behind a symbolic size."""
-        value = sp.sympify(size).subs(self.sizes)
-        if not value.is_Integer:
-            raise KeyError(f"no value for the size {size}")
-        return value
+        found = self.extents.get(size)
+        if found is None:
+            found = sp.sympify(size).subs(self.sizes)
+            if not found.is_Integer:
+                raise KeyError(f"no value for the size {size}")
+            self.extents[size] = found
+        return found
 
     def scalar(self, number: sp.Rational) -> Any:
         """A rational number in this system."""

@@ -7,6 +7,7 @@ nothing in common with the generated programs, so that it can check them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -118,5 +119,21 @@ class Run:
 
     def index(self, index: Any, step: int | None) -> int:
         """The number behind a time index."""
-        value = sp.sympify(index).subs({tm.T: self.T, **self.bound, **({tm.t: step} if step is not None else {})})
-        return int(value)
+        value, parts = _affine(index)
+        for symbol, times in parts:
+            if symbol == tm.t and step is not None:
+                value += times * step
+            else:
+                value += times * (self.T if symbol == tm.T else self.bound[symbol])
+        return value
+
+
+@lru_cache(maxsize=4096)
+def _affine(index: Any) -> tuple[int, tuple[tuple[Any, int], ...]]:
+    """A time index as a number and multiples of symbols: T − k + 1 is (1, ((T, 1), (k, −1))).
+
+    SymPy takes an index apart once; a run then adds integers.
+    """
+    constant, rest = sp.expand(index).as_coeff_Add()
+    parts = tuple((symbol, int(times)) for symbol, times in rest.as_coefficients_dict().items() if times != 0)
+    return int(constant), parts
