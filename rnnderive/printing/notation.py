@@ -25,6 +25,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     "ge": (r"\ge", ">=", " ≥ "),
     "<": ("<", "<", " < "),
     ">": (">", ">", " > "),
+    "infty": (r"\infty", "infinity", "∞"),
     "top": (r"\top", "top", "⊤"),
     "partial": (r"\partial", "partial", "∂"),
     "partial+": (r"\partial^{+}", "partial^(+)", "∂⁺"),

@@ -162,7 +162,7 @@ def _save(image: Any, path: Path) -> float:
     """Write a matplotlib figure at its own size; return the width it has on the page, in cm."""
     import io
 
-    from rnnderive.report.figures import style
+    from rnnderive.printing.style import style
 
     with style():
         drawn = image if hasattr(image, "savefig") else image()

@@ -1,14 +1,12 @@
 """Pictures of recurrences: the unrolled graph, activations, norms against distance.
 
-Colours are those of Okabe and Ito (2008), told apart without seeing colours by shape, dash or
-marker as well.  Matplotlib is imported when something is drawn.
+Matplotlib is imported when something is drawn.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ from rnnderive.language import FUNCTIONS, Recurrence, T, Term, t
 from rnnderive.language.algebra import numpy_function
 from rnnderive.language.terms import At, Parameter, TimeSum
 from rnnderive.printing.notation import GREEK
+from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
 from rnnderive.report.fit import width
 
 if TYPE_CHECKING:
@@ -28,39 +27,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "COLOURS",
-    "STYLE",
     "activation_curves",
     "drift_over_time",
     "norms_against_distance",
-    "style",
     "unrolled_graph",
 ]
-
-CM = 1 / 2.54
-WIDTH_CM = 16.0
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: dict[str, Any] = {
-    "font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 10, "axes.titlesize": 10,
-    "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False, "lines.linewidth": 1.5,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "axes.edgecolor": "#444444",
-    "axes.grid": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "xtick.color": "#444444", "ytick.color": "#444444", "axes.unicode_minus": True,
-    "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "rnnderive",
-}  # fmt: skip
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The look of all pictures, whatever the user's matplotlibrc says; draw and save inside it."""
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)  # type: ignore[arg-type, unused-ignore]
-        yield
 
 
 def _math(node: pr.Math) -> str:
@@ -340,7 +311,7 @@ def activation_curves(names: Sequence[str], span: float = 6.0) -> Figure:
         figure = Figure(figsize=(WIDTH_CM * CM, 6.4 * CM), layout="constrained")
         left, right = figure.subplots(1, 2)
         for k, name in enumerate(names):
-            look = {"color": COLOURS[k % 7], "linestyle": _DASHES[k % 7]}
+            look = {"color": COLOURS[k % 7], "linestyle": DASHES[k % 7]}
             left.plot(x, _curve(numpy_function(name), x, ()), label=_applied(name), **look)
             right.plot(x, _curve(_slope(name), x, FUNCTIONS[name].kinks), label=_applied(name, "'"), **look)
         for axes, title in ((left, "function"), (right, "derivative")):
@@ -399,8 +370,8 @@ def norms_against_distance(
             y = np.asarray(values, dtype=float)
             y = np.where(np.isfinite(y), y, np.nan)
             axes.plot(
-                np.arange(len(y)), y, label=label, color=COLOURS[k % 7], linestyle=_DASHES[k % 7],
-                marker=_MARKERS[k % 7], markersize=4, markevery=max(1, len(y) // 12),
+                np.arange(len(y)), y, label=label, color=COLOURS[k % 7], linestyle=DASHES[k % 7],
+                marker=MARKERS[k % 7], markersize=4, markevery=max(1, len(y) // 12),
             )  # fmt: skip
         axes.axhline(0.0, color="#888888", linewidth=0.8)
         axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -434,7 +405,7 @@ def drift_over_time(
             x, middle, colour = np.arange(1, y.shape[1] + 1), len(y) // 2, COLOURS[k % 7]
             for pair in range(middle):
                 axes.fill_between(x, y[pair], y[-1 - pair], color=colour, alpha=0.2, linewidth=0)
-            axes.plot(x, y[middle], color=colour, linestyle=_DASHES[k % 7])
+            axes.plot(x, y[middle], color=colour, linestyle=DASHES[k % 7])
             axes.set(xlabel=xlabel, title=label)
         panels[0].set_ylabel(ylabel)
     return figure

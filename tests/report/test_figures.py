@@ -13,7 +13,8 @@ from rnnderive import cells
 from rnnderive import report as rp
 from rnnderive.errors import InputError
 from rnnderive.language import FUNCTIONS, Recurrence
-from rnnderive.report.figures import Arrow, drift_over_time, style, unroll
+from rnnderive.printing.style import style
+from rnnderive.report.figures import Arrow, drift_over_time, unroll
 
 
 def drawn(figure: Any) -> bytes:
