@@ -1,0 +1,1 @@
+"""How the gradient behaves: norms, spectra, exponents, bounds, contributions, paths."""
