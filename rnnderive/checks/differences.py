@@ -3,13 +3,13 @@
 The complex step f(x + ih) has no subtraction and is exact to rounding (Squire and Trapp 1998);
 functions with kinks are defined by the real part here, so that it holds for them too, away from
 the kink.  Central differences with Richardson extrapolation use no complex number at all.
-Per-step contributions come from a parameter that is moved at one step only, which locates a
-missing factor.
+Per-step contributions come from a network in which every step has parameters of its own, which
+locates a missing factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ import numpy as np
 
 from rnnderive.checks.points import Point, entries
 from rnnderive.derivation import Derivation, derive, reference_run
-from rnnderive.language import Floats, Recurrence, Run
-from rnnderive.programs import prepare
+from rnnderive.language import Equation, Floats, Recurrence, Run
+from rnnderive.language import terms as tm
+from rnnderive.programs import Program, prepare
 
 __all__ = [
     "STEP",
@@ -30,10 +31,14 @@ __all__ = [
     "gradient",
     "reference_values",
     "truncated_by_steps",
+    "unshared",
 ]
 
 STEP = 1e-30
-LARGEST, ENTRY, FLOOR = 1e-12, 1e-9, 1e-14
+LARGEST, ENTRY = 1e-12, 1e-9
+# An entry is a sum of products, each rounded to 2.2e-16 of itself and at most about as large as the
+# array's largest entry: where they cancel, a few dozen roundings (45 of them) are left of the entry.
+FLOOR = 1e-14
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Disagreement:
 
 def disagreement(
     found: Any, expected: Any, *, largest: float = LARGEST, entry: float = ENTRY, floor: float = FLOOR,
-    scale: float | None = None,
+    scale: float | None = None, within: float = 0.0,
 ) -> Disagreement:  # fmt: skip
     """Compare entry by entry: against the array's largest, and against each entry itself.
 
@@ -70,11 +75,16 @@ def disagreement(
         Bound relative to the entry itself, above `floor` of the largest; none if infinite.
     scale : float, optional
         What counts as the largest entry; that of `expected` unless given.
+    within : float, optional
+        The largest entry of all that is compared together.  An array that is below `floor` of it, as
+        found and as expected, is zero by cancellation, and what is left of it is rounding.
     """
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape:
         return Disagreement(np.inf, (), expected.size)
     size = scale if scale is not None else float(np.abs(expected).max(initial=0.0))
+    if max(size, float(np.abs(found).max(initial=0.0))) <= floor / 2 * within:
+        size = within
     size = size or 1.0
     error = np.abs(found - expected)
     good = error <= largest * size
@@ -154,16 +164,65 @@ def reference_values(net: Recurrence, at: Point) -> tuple[Floats, dict[str, Any]
     return plain.algebra, plain.values
 
 
-def contributions_by_steps(d: Derivation, at: Point, name: str, direction: Any) -> Any:
-    """What each step adds to ⟨dL/dW, direction⟩: W is moved at one step only, in the reference run."""
-    algebra, values = reference_values(d.net, at)
-    moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
-    out = []
-    for k in range(1, at.T + 1):
-        here = {**values, name: _only(values[name], moved, k, at.T)}
-        run = Run(d.net, Floats(algebra.sizes, complex), here, at.T)
-        out.append(float(run[d.net.loss or ""][0, 0].imag) / STEP)
-    return np.array(out)
+def unshared(net: Recurrence, names: Iterable[str]) -> Recurrence:
+    """The network in which every step has parameters of its own: ``W`` becomes the input ``W[t]``.
+
+    What stands outside time belongs to the last step.  A batch is then many networks side by side.
+
+    Examples
+    --------
+    >>> net = Recurrence.parse("h[t] = tanh(W @ x[t] + U @ h[t-1])\\nL = sum(U) + sum(h[T])")
+    >>> print(unshared(net, ["U"]))
+    h[t] = tanh(W @ x[t] + U[t] @ h[t-1])
+    L = sum(U[T]) + sum(h[T])
+    """
+    own = frozenset(names)
+
+    def at(step: Any) -> Callable[[tm.Term], tm.Term | None]:
+        def leaf(node: tm.Term) -> tm.Term | None:
+            match node:
+                case tm.Parameter() if node.name in own:
+                    return tm.At(node.name, step, *node.shape)
+                case tm.TimeSum():
+                    return tm.TimeSum(tm.transform(node.args[0], at(tm.t)))
+                case tm.BatchSum():  # each member is a network of its own
+                    return tm.transform(node.args[0], leaf)
+                case tm.Extent() if node.args[0] == tm.BATCH:
+                    return tm.Number(1)
+            return None
+
+        return leaf
+
+    equations = (Equation(e.left, tm.transform(e.right, at(tm.t if e.timed else tm.T))) for e in net.equations)
+    return Recurrence(tuple(equations), net.loss, net.declared)
+
+
+def contributions_by_steps(d: Derivation, at: Point, names: Iterable[str]) -> dict[str, Any]:
+    """What each step adds to the gradient of parameters, by the complex step: name → (T, shape).
+
+    One forward run of a batch, in which each member has one entry moved at one step.
+    """
+    places = [(n, k, index) for n in names for k in range(at.T) for index in entries(at[n])]
+    net = unshared(d.net, names)
+    base = _prepared(d, at, complex)
+    params = {n: a for n, a in base.params.items() if n not in names}
+    inputs: dict[str, Any] = {}
+    for n, a in {**base.params, **base.inputs}.items():
+        if n == "T":
+            inputs[n] = a
+        elif n in names:
+            inputs[n] = np.tile(a, (at.T, len(places), *[1] * a.ndim))
+        elif n not in params:
+            timed = isinstance(d.net.leaves.get(n), tm.At)
+            inputs[n] = np.repeat(np.expand_dims(a, int(timed)), len(places), axis=int(timed))
+    for member, (n, k, index) in enumerate(places):
+        inputs[n][(k, member, *index)] += STEP * 1j
+    loss = net.loss or ""
+    slopes = Program(net, net, {loss: loss}, function="value").raw(params, inputs)[loss].imag / STEP
+    out = {n: np.empty((at.T, *np.shape(at[n]))) for n in names}
+    for (n, k, index), slope in zip(places, slopes.reshape(len(places)), strict=True):
+        out[n][(k, *index)] = slope
+    return out
 
 
 def _only(base: Any, moved: Any, k: int, T: int) -> Any:

@@ -291,7 +291,7 @@ class _Local:
         self.plain.bound = {}
         if found.shape != expected.shape:
             return f"shapes {found.shape} and {expected.shape}"
-        result = disagreement(found, expected)
+        result = disagreement(found, expected, within=1.0)  # a point's numbers are of order 1
         return "" if result.bad is None else f"they differ at {result.bad} by {result.largest:.1e}"
 
 

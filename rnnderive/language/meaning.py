@@ -94,10 +94,10 @@ class Run:
     def term(self, term: tm.Term, step: int | None) -> Any:
         """The value of a term at a step."""
         match term:
-            case tm.Parameter():
-                return self.timeless(term.name, step)
+            case tm.Parameter():  # the symbol's own name: printing it takes longer than the arithmetic
+                return self.timeless(term.args[0].name, step)
             case tm.At():
-                return self.at(term.name, self.index(term.index, step))
+                return self.at(term.args[0].name, self.index(term.args[1], step))
             case tm.Extent() if term.args[0] == tm.T:
                 return self.algebra.number(sp.Integer(self.T))
             case tm.Extent() if term.args[0] == tm.BATCH and tm.BATCH not in self.algebra.sizes:
