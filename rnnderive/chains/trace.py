@@ -1,0 +1,128 @@
+"""A chain along a run: its Jacobians in the chain's own order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnnderive.chains.cotangents import Cotangents, sent_back
+from rnnderive.chains.course import Course
+from rnnderive.chains.products import operator_log_norms, vector_log_norms
+from rnnderive.chains.state import StateChain
+from rnnderive.errors import InputError
+from rnnderive.language.terms import Term
+
+__all__ = ["Trace"]
+
+MOST_BYTES = 6 * 2**30
+MOST_LAGS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A chain along a run.
+
+    Arrays here are in the order of the chain: of a right-to-left loop the first entry belongs to
+    step T.  A *lag* is a distance in steps from the end of the chain.
+
+    Attributes
+    ----------
+    chain : StateChain
+    course : Course
+    """
+
+    chain: StateChain
+    course: Course
+
+    @property
+    def T(self) -> int:
+        """Number of steps."""
+        return self.course.T
+
+    @property
+    def size(self) -> int:
+        """Number of entries of the state."""
+        return sum(self.course.extent(self.chain.net.leaf(n))[0] for n in self.chain.states)
+
+    def ordered(self, array: Any) -> Any:
+        """Something by step in the order of the chain, or back."""
+        return array if self.chain.lag > 0 else array[::-1]
+
+    def pieces(self, term: Term | None = None, *, backward: bool = True, last: int | None = None) -> Iterator[Any]:
+        """J_t, or another term, piece by piece: (steps, …, n, n).
+
+        Parameters
+        ----------
+        term : Term, optional
+            The chain's Jacobian unless given.
+        backward : bool
+            The latest piece first; within a piece always in order.
+        last : int, optional
+            Leave out what comes after this step of the chain.
+        """
+        end = self.T if last is None else last
+        ends = (1, end) if self.chain.lag > 0 else (self.T - end + 1, self.T)
+        wanted = self.chain.jacobian if term is None else term
+        for piece in self.course.chunks(wanted, backward=backward == (self.chain.lag > 0), ends=ends):
+            yield self.ordered(piece)
+
+    @cached_property
+    def jacobians(self) -> Any:
+        """All of J_1, …, J_T, (T, …, n, n)."""
+        needed = 8 * self.T * self.size**2 * (self.course.batch or 1)
+        if needed > MOST_BYTES:
+            raise InputError(
+                f"the Jacobians of {self.T} steps take {needed / 2**30:.0f} GiB; "
+                f"the whole spectrum needs them at once. Give at most {int(self.T * MOST_BYTES / needed)} steps"
+            )
+        return np.concatenate(list(self.pieces(backward=False)))
+
+    @cached_property
+    def impulses(self) -> Any:
+        """∂⁺L/∂s^t, what the loss sends into the state at each step, (T, …, n); zeros without a loss."""
+        if self.chain.opened.loss is None:
+            return np.zeros((self.T, *self.course.lead, self.size))
+        return self.ordered(self.chain.impulses(self.course))
+
+    @cached_property
+    def last(self) -> int:
+        """The last step of the chain into which the loss speaks; T where there is none."""
+        busy = np.flatnonzero(self.impulses.reshape(self.T, -1).any(axis=1))
+        return int(busy[-1]) + 1 if len(busy) else self.T
+
+    @cached_property
+    def cotangents(self) -> Cotangents:
+        """λ^t = dL/ds^t along the chain, with the loss of every step in it."""
+        return sent_back(self.impulses, self.pieces())
+
+    # ------------------------------------------------------------ norms
+
+    @cached_property
+    def lags(self) -> Any:
+        """The lags at which norms of products are taken: all, or up to 2000 of them, closer together near 0."""
+        if self.T <= MOST_LAGS:
+            return np.arange(self.T + 1)
+        spread = np.geomspace(1, self.T, MOST_LAGS // 2).round().astype(int)
+        return np.unique(np.concatenate([np.arange(MOST_LAGS // 2), spread, [self.T]]))
+
+    @cached_property
+    def operator(self) -> Any:
+        """ln‖P_{T,T−l}‖₂ for the lags, (lags, …)."""
+        return operator_log_norms(self.pieces(), self.lags)
+
+    @cached_property
+    def gradient(self) -> Any:
+        """ln‖∂L/∂s^T P_{T,T−l}‖ for every lag, (last + 1, …): the last word of the loss, step by step back.
+
+        Lags count from :attr:`last`, the last step into which the loss speaks.
+        """
+        return vector_log_norms(self.impulses[self.last - 1], self.pieces(last=self.last))
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the loss depends on the state at all."""
+        return bool(self.impulses[self.last - 1].any())

@@ -1,0 +1,203 @@
+"""What truncated back-propagation and clipping change, measured on the chain.
+
+Two things are called truncation.  A *window* of K keeps, of every loss, the K latest steps (Williams
+and Peng 1990): of the terms at k ≤ s those with s − k < K.  *Detaching* cuts the sequence into chunks
+of K steps and lets nothing pass from a chunk into the one before: a loss early in a chunk reaches back
+less far than one at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from rnnderive.chains.cotangents import Cotangents
+from rnnderive.chains.trace import Trace
+from rnnderive.errors import InputError
+
+__all__ = ["Clipping", "Truncation", "clipping", "gradients", "truncation", "windowed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Truncation:
+    """The bias of truncated back-propagation against its length.
+
+    Attributes
+    ----------
+    kind : str
+        ``window`` or ``detach``.
+    steps : array of int
+        K.
+    bias : array
+        ‖G − G_K‖ / ‖G‖ over all parameters of the cell.
+    cosine : array
+        Of the angle between G and G_K.
+    """
+
+    kind: str
+    steps: Any
+    bias: Any
+    cosine: Any
+
+    def within(self, bias: float) -> int | None:
+        """The least K from which on the bias stays within a bound."""
+        good = self.bias <= bias
+        if not good[-1]:
+            return None
+        bad = np.flatnonzero(~good)
+        return int(self.steps[bad[-1] + 1 if len(bad) else 0])
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """What clipping at c changes.
+
+    Attributes
+    ----------
+    threshold : float
+    norm : float
+        ‖G‖ over all parameters of the cell, before.
+    factor : float
+        What clipping the whole gradient by its norm multiplies it with (Pascanu et al. 2013).
+    steps : float
+        The fraction of steps at which clipping the signal ‖λ^t‖ at c on its way back would act.
+    cosine : float
+        Of the angle that the latter turns the gradient by; the former leaves its direction.
+    """
+
+    threshold: float
+    norm: float
+    factor: float
+    steps: float
+    cosine: float
+
+
+def gradients(trace: Trace, cotangents: Any) -> dict[str, Any]:
+    """Σ_t λ^t ∂⁺s^t/∂W for the parameters of the cell, summed over a batch, for any λ in the chain's order."""
+    out: dict[str, Any] = {}
+    for name in trace.chain.reads:
+        shape = trace.course.extent(trace.chain.net.leaf(name))
+        total = np.zeros(shape)
+        for _, piece in trace.chain.pulled(trace.course, trace.ordered(cotangents), name):
+            total += piece.reshape(-1, *shape).sum(axis=0)
+        out[name] = total
+    return out
+
+
+def windowed(trace: Trace, steps: int) -> Any:
+    """λ with a window: of every impulse, what the `steps` latest steps receive, (T, …, n)."""
+    impulses = trace.impulses
+    size = impulses.shape[-1]
+    out = np.empty_like(impulses)
+    rows = np.zeros((*impulses.shape[1:-1], steps, size))  # row j: what was sent j steps later
+    rows[..., 0, :] = impulses[-1]
+    out[-1] = impulses[-1]
+    k = trace.T - 1
+    for piece in trace.pieces():
+        for jacobian in piece[::-1]:
+            if k == 0:
+                break
+            k -= 1
+            rows[..., 1:, :] = rows[..., :-1, :] @ jacobian
+            rows[..., 0, :] = impulses[k]
+            out[k] = rows.sum(axis=-2)
+    return out
+
+
+def detached(trace: Trace, steps: int) -> Any:
+    """λ with nothing passed on from a chunk of `steps` to the one before, (T, …, n)."""
+    out = trace.impulses.copy()
+    k = trace.T - 1
+    for piece in trace.pieces():
+        for jacobian in piece[::-1]:
+            if k == 0:
+                break
+            k -= 1
+            if (k + 1) % steps:
+                out[k] += (out[k + 1][..., None, :] @ jacobian)[..., 0, :]
+    return out
+
+
+def truncation(
+    trace: Trace, steps: Iterable[int] | None = None, kind: Literal["window", "detach"] = "window"
+) -> Truncation:
+    """The bias against K.
+
+    Parameters
+    ----------
+    trace : Trace
+    steps : iterable of int, optional
+        The K; powers of two up to T unless given.
+    kind : {"window", "detach"}
+
+    Raises
+    ------
+    InputError
+        When the gradient is zero, so that a bias has no meaning.
+    """
+    if kind not in ("window", "detach"):
+        raise InputError(f"kind is {kind!r}; expected 'window' or 'detach'")
+    chosen = sorted(set(steps)) if steps is not None else [2**p for p in range(trace.T.bit_length())] + [trace.T]
+    if any(not k >= 1 for k in chosen):
+        raise InputError(f"the number of steps is {chosen[0]}; expected at least 1")
+    whole = _flat(gradients(trace, _plain(trace.cotangents)))
+    size = float(np.linalg.norm(whole))
+    if size == 0.0:
+        raise InputError("the gradient of the cell's parameters is zero, so there is no bias to speak of")
+    bias, cosine = [], []
+    for k in dict.fromkeys(min(c, trace.T) for c in chosen):
+        cut = windowed(trace, k) if kind == "window" else detached(trace, k)
+        part = _flat(gradients(trace, cut))
+        bias.append(float(np.linalg.norm(whole - part)) / size)
+        length = float(np.linalg.norm(part))
+        cosine.append(float(whole @ part) / (size * length) if length else 0.0)
+    kept = list(dict.fromkeys(min(c, trace.T) for c in chosen))
+    return Truncation(kind, np.array(kept), np.array(bias), np.array(cosine))
+
+
+def clipping(trace: Trace, threshold: float) -> Clipping:
+    """What clipping at `threshold` changes: the whole gradient, or the signal at each step."""
+    if not threshold > 0:
+        raise InputError(f"the threshold is {threshold}; expected a number above 0")
+    whole = _flat(gradients(trace, _plain(trace.cotangents)))
+    size = float(np.linalg.norm(whole))
+    signal, acted = _clipped(trace, threshold)
+    part = _flat(gradients(trace, signal))
+    length = float(np.linalg.norm(part))
+    return Clipping(
+        float(threshold), size, min(1.0, threshold / size) if size else 1.0, acted,
+        float(whole @ part) / (size * length) if size and length else 0.0,
+    )  # fmt: skip
+
+
+def _clipped(trace: Trace, threshold: float) -> tuple[Any, float]:
+    """λ with its norm held to a threshold at each step on the way back (Graves 2013)."""
+    out = trace.impulses.copy()
+    acted = 0
+    k = trace.T - 1
+    for piece in trace.pieces():
+        for jacobian in piece[::-1]:
+            norm = np.linalg.norm(out[k], axis=-1, keepdims=True)
+            acted += int((norm > threshold).sum())
+            out[k] *= np.minimum(1.0, threshold / np.where(norm > 0, norm, 1.0))
+            if k == 0:
+                break
+            k -= 1
+            out[k] += (out[k + 1][..., None, :] @ jacobian)[..., 0, :]
+    return out, acted / (trace.T * (trace.course.batch or 1))
+
+
+def _plain(cotangents: Cotangents) -> Any:
+    if cotangents.logs.max() > 300:
+        raise InputError(
+            f"the gradient is e^{cotangents.logs.max():.0f}: beyond floating point, so that its truncation cannot be "
+            "compared. Run fewer steps"
+        )
+    return cotangents.scaled()
+
+
+def _flat(table: dict[str, Any]) -> Any:
+    return np.concatenate([a.ravel() for a in table.values()])
