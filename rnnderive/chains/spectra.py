@@ -72,6 +72,8 @@ def log_singular_values(jacobians: Array | Iterable[Array]) -> Array:
     first = sweep = _first_sweep(jacobians)
     for _ in range(MOST_SWEEPS):
         sweep = _sweep_back(sweep)
+        if len(sweep.logs) < sweep.size:
+            continue  # a direction has left the range of floats
         logs, unit = _graded(sweep)
         if np.abs(unit).max(initial=0) <= 2:
             break
@@ -145,18 +147,27 @@ def _first_sweep(jacobians: Array | Iterable[Array]) -> _Sweep:
 
 def _sweep_back(sweep: _Sweep) -> _Sweep:
     """The sweep in the other direction, through the transposed triangular factors."""
-    factors = ((r.T, scale) for r, scale in zip(reversed(sweep.factors), reversed(sweep.scales), strict=True))
-    return _sweep(factors, np.eye(len(sweep.logs)))
+
+    def factors() -> Iterator[tuple[Array, float]]:
+        for r, scale in zip(reversed(sweep.factors), reversed(sweep.scales), strict=True):
+            sizes = np.sqrt(np.square(r).sum(1))
+            if sizes.max(initial=0) <= 1e4 * sizes.min(initial=np.inf):
+                yield r.T, scale
+            else:  # R = D N: small columns of Rᵀ = Nᵀ D are small rows of D, and keep their digits
+                yield np.diag(sizes), scale
+                yield (r / sizes[:, None]).T, 0.0
+
+    return _sweep(factors(), np.eye(len(sweep.logs)), noise=0.0)
 
 
-def _sweep(factors: Iterable[tuple[Array, float]], frame: Array | None = None) -> _Sweep:
+def _sweep(factors: Iterable[tuple[Array, float]], frame: Array | None = None, noise: float = 10 * EPSILON) -> _Sweep:
     """Push a frame through the factors; a random one where none is given."""
     kept: list[Array] = []
     scales: list[float] = []
     terms: list[Array] = []
     for factor, scale in factors:
         frame = random_frame(len(factor)) if frame is None else frame
-        frame, r, living = _pushed(factor, frame)
+        frame, r, living = _pushed(factor, frame, noise)
         if len(living) < r.shape[1]:
             terms = [earlier[living] for earlier in terms]
         terms.append(np.log(r[np.arange(len(living)), living]) + scale)
@@ -194,7 +205,7 @@ def random_frame(n: int, columns: int | None = None, seed: int = 0) -> Array:
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(n, columns or n)))[0]
 
 
-def _pushed(factor: Array, frame: Array) -> tuple[Array, Array, Array]:
+def _pushed(factor: Array, frame: Array, noise: float = 10 * EPSILON) -> tuple[Array, Array, Array]:
     """J Q = Q′ R with diag R > 0: Q′, R, and which columns of Q lived on.
 
     The rows are sorted by size, which makes Householder's method precise row by row (Cox and Higham
@@ -207,8 +218,7 @@ def _pushed(factor: Array, frame: Array) -> tuple[Array, Array, Array]:
     order = np.argsort(-sizes, kind="stable")
     image = image[order]
     q, r = np.linalg.qr(image)
-    noise = 10 * np.sqrt(len(image)) * EPSILON * sizes[order[:columns]]
-    living = np.flatnonzero(np.abs(np.diag(r)) > noise)
+    living = np.flatnonzero(np.abs(np.diag(r)) > noise * np.sqrt(len(image)) * sizes[order[:columns]])
     if len(living) < columns:
         q = np.linalg.qr(image[:, living])[0]
         r = q.T @ image
