@@ -84,15 +84,16 @@ def check_steps(d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None
     lines = d.steps(wrt, T, of=of)
     graph = d.graph(wrt, T, of)
     steps = int(graph.T) if graph.T.is_Integer else HORIZON
-    field = field_for(d.net, steps, seed=seed)
-    values = elements(d.net, field, steps, seed)
-    run = Run(d.net, field, values, steps)
+    net = graph.net  # for the symbol T a system of first order, with the names that the derivation has
+    field = field_for(net, steps, seed=seed)
+    values = elements(net, field, steps, seed)
+    run = Run(net, field, values, steps)
     if isinstance(graph.wrt, tm.At):
         for k in graph.wrt.index.free_symbols - {tm.T}:
             run.bound[k] = min(2, steps)
     exact = {n for s in lines for side in (s.left, s.right) for n in tm.members(side) if isinstance(n, Total)}
     run.totals = total_derivatives(run, graph, exact)  # type: ignore[attr-defined]
-    local = _local(d.net, graph, steps, seed)
+    local = _local(net, graph, steps, seed)
     return tuple(_factor(s, local) if isinstance(s.left, Factor) else _line(s, run) for s in lines)
 
 
