@@ -23,6 +23,7 @@ __all__ = [
     "ScheduleError",
     "ShapeError",
     "T",
+    "analyze",
     "cells",
     "check",
     "derive",
@@ -31,9 +32,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``rnnderive.report`` is loaded when it is first asked for: figures and PDFs are not always needed."""
-    if name == "report":
-        import importlib
+    """What is not always needed is loaded when it is first asked for: reports, the analysis of chains, weights."""
+    import importlib
 
-        return importlib.import_module("rnnderive.report")
+    if name in ("report", "chains", "weights"):
+        return importlib.import_module(f"rnnderive.{name}")
+    if name == "analyze":
+        return importlib.import_module("rnnderive.chains").analyze
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
