@@ -195,13 +195,18 @@ def headed(
         output = name
     if loss is None:
         return net, params
+    if at == "every" and output in ends:
+        raise InputError(f"{layer.name} passes on its last state alone; take the loss with at='last'")
     if loss == "sum":
         each = f"sum(sum({output}[t]), t)" if at == "every" else " + ".join(f"sum({e})" for e in ends)
-        return assemble([*map(str, net.equations), f"L = {each}"], net, "L"), params
-    if layer.backward and at == "last":
-        line = f"L = {loss}({ends[0]}, {target})"
-        return assemble([*map(str, net.equations), line], net, "L"), params
-    return cells.loss(net, loss, at, target), params
+    elif at == "every" or ends == [f"{output}[T]"]:
+        return cells.loss(net, loss, at, target), params
+    elif target in net.leaves or not target.isidentifier():
+        raise InputError(f"the name {target!r} is taken here, or is no name; choose another target")
+    else:
+        predicted = ends[0] if len(ends) == 1 else f"[{', '.join(ends)}]"
+        each = f"{loss}({predicted}, {target})"
+    return assemble([*map(str, net.equations), f"L = {each}"], net, "L"), params
 
 
 def _ends(net: Recurrence, output: str, layer: Layer) -> list[str]:

@@ -27,11 +27,17 @@ LAYERS = {
 
 
 @pytest.fixture(autouse=True)
-def double():
-    before = keras.config.floatx()
+def double(monkeypatch):
+    """All of Keras in double precision: outside TensorFlow its products would be taken in single."""
+    from keras.src.backend.common import dtypes
+
+    monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_dtype_policy("float64")
     keras.config.set_floatx("float64")
     yield
-    keras.config.set_floatx(before)
+    keras.config.set_dtype_policy(before[0])
+    keras.config.set_floatx(before[1])
 
 
 def recurrent(name, both, last, layer_name):
@@ -66,8 +72,8 @@ def keras_gradient(model, x, target):
     return (y if target.ndim == 2 else y.swapaxes(0, 1)), loss.item(), x.grad.numpy().swapaxes(0, 1), grads
 
 
-def close(a, b):
-    return np.abs(a - b).max() <= 1e-12 * max(1.0, np.abs(b).max())
+def close(a, b, tolerance=1e-12):
+    return np.abs(a - b).max() <= tolerance * max(1.0, np.abs(b).max())
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -86,14 +92,16 @@ def test_forward_and_gradient_agree(name, both, depth, last, tmp_path):
     assert close(ours_y[-1] if last and ours_y.ndim == 3 else ours_y, y)
     found, ours = d.lambdify()(loaded.params, {"x": x, "target": target})
     assert found == pytest.approx(loss, rel=1e-12)
-    assert close(ours["x"], dx)
+    # PyTorch's derivative of hard_sigmoid is 1/6 in single precision, also for doubles.
+    tolerance = 1e-7 if name == "lstm_hard" else 1e-12
+    assert close(ours["x"], dx, tolerance)
     # The gradients laid out as Keras does: they are loaded like weights.
     model.set_weights(grads)
     model.save(tmp_path / "g.keras")
     theirs = load(tmp_path / "g.keras", **options).params
     for parameter in loaded.net.parameters:
         doubled = name == "gru_reset_after" and parameter.startswith(("b_r", "b_z"))
-        assert close(ours[parameter], theirs[parameter] / (2 if doubled else 1)), parameter
+        assert close(ours[parameter], theirs[parameter] / (2 if doubled else 1), tolerance), parameter
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru_reset_after", "gru_reset_before"])
