@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,32 @@ def test_an_interrupt_cancels_what_is_pending_and_keeps_what_is_done(tmp_path: P
     assert [f.cancelled() for f in futures] == [False] * 5 + [True] * 2 + [False]
 
 
+def test_control_c_in_a_worker_interrupts_the_sweep() -> None:
+    class Interrupts(Executor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(KeyboardInterrupt())
+            return future
+
+    with pytest.raises(SweepInterrupted, match="0 of 3"):
+        sweep(fine, {"a": [1, 2, 3]}, executor=Interrupts())
+
+
+def test_an_error_cancels_what_is_pending() -> None:
+    futures: list[Future[Any]] = []
+
+    class Breaks(Executor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            futures.append(Future())
+            if len(futures) == 3:
+                futures[1].set_exception(BrokenExecutor("no power"))
+            return futures[-1]
+
+    with pytest.raises(SweepError, match="BrokenExecutor: no power"):
+        sweep(fine, {"a": [1, 2, 3]}, executor=Breaks())
+    assert [f.cancelled() for f in futures] == [True, False, True]
+
+
 def stopped(folder: Path, where: str, how: int) -> int:
     """Start a sweep in a process of its own, stop it once some records are there, and say its exit status."""
     path = folder / "results.jsonl"
@@ -227,6 +253,23 @@ def test_a_line_torn_anywhere_is_measured_again(tmp_path: Path) -> None:
         assert path.read_bytes() == whole
         assert len(asked) == 2 - sum(end <= cut for end in ends[1:])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_torn_line_does_not_damage_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+
+    def measure(point: dict[str, Any], seed: int) -> dict[str, float]:
+        if point["a"] == stop_at:
+            raise KeyboardInterrupt
+        return {"b": 1}
+
+    for stop_at in (1, 2, 3):  # noqa: B007
+        with pytest.raises(SweepInterrupted):
+            sweep(measure, {"a": range(4)}, results=path)
+        assert len(read_sweep(path)) == stop_at
+        with open(path, "ab") as file:
+            file.write(b'{"place": ')
+    assert len(read_sweep(path)) == 3
 
 
 def test_a_damaged_line_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -336,8 +379,8 @@ def test_two_runs_of_one_sweep_do_not_share_a_file(tmp_path: Path) -> None:
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "there.jsonl")
-    sweep(fine, {"a": [1]}, results=link)
-    assert link.is_symlink() and len(read_sweep(tmp_path / "there.jsonl")) == 1
+    sweep(radius, GRID, seeds=2, executor=Backwards(), results=link)
+    assert link.is_symlink() and len(read_sweep(tmp_path / "there.jsonl")) == 12
 
 
 # ------------------------------------------------------------ what goes wrong in a measure, or in an executor
@@ -476,13 +519,14 @@ def test_grids_are_in_the_order_of_their_axes() -> None:
 
 
 def test_quantiles_over_seeds() -> None:
-    draws = iter([*np.random.default_rng(0).standard_normal(8), *[-np.inf] * 7, 3.0, np.nan, *[1.0] * 7])
-    found = sweep(lambda point, seed: {"x": next(draws)}, {"a": [1, 2, 3]}, seeds=8)
+    draws = iter([*np.random.default_rng(0).standard_normal(8), *[-np.inf] * 7, 3.0, np.nan, *[1.0] * 7, *[0.1] * 8])
+    found = sweep(lambda point, seed: {"x": next(draws)}, {"a": [1, 2, 3, 4]}, seeds=8)
     q = [0, 0.1, 0.5, 0.9, 1]
     band = found.quantiles("x", q)
     np.testing.assert_allclose(band[:, 0], np.quantile(found["x"][0], q), rtol=1e-14)
     np.testing.assert_array_equal(band[:, 1], [-np.inf, -np.inf, -np.inf, -np.inf, 3])
     assert np.isnan(band[:, 2]).all()  # a NaN that was measured is not hidden
+    assert set(found.quantiles("x", np.linspace(0, 1, 99))[:, 3]) == {0.1}
     assert found.median("x")[0] == pytest.approx(np.median(found["x"][0]))
     with pytest.raises(InputError, match="from 0 to 1"):
         found.quantiles("x", 50)
