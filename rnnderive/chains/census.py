@@ -22,6 +22,7 @@ from rnnderive.language.terms import Term
 __all__ = ["Gate", "Slope", "gates", "rate_of", "slopes"]
 
 CLOSED, OPEN, SATURATED = 0.1, 0.9, 0.1
+LONGEST = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +126,10 @@ def slope_of(e: Equation) -> Term:
 
 
 def rate_of(trace: Trace) -> float:
-    """The rate of a chain over its whole way, ln‖P‖₂ / T, in nats a step; the median of a batch."""
-    norm = operator_log_norms(trace.pieces(), [trace.T])[0]
-    return float(np.median(np.atleast_1d(norm))) / trace.T
+    """The rate of a chain, ln‖P_{T,k}‖₂ / (T − k), over its last 20 000 steps; the median of a batch."""
+    steps = min(trace.T, LONGEST)
+    norm = operator_log_norms(trace.pieces(first=trace.T - steps + 1), [steps])[0]
+    return float(np.median(np.atleast_1d(norm))) / steps
 
 
 def had_been_steepest(trace: Trace, slope: Slope) -> Trace:

@@ -185,7 +185,6 @@ class Plots:
         """The bias of truncated back-propagation against its length, both ways of truncating."""
         with style():
             ax = _axes(ax, 6.4)
-            kinds: tuple[Literal["window", "detach"], ...] = ("window", "detach")
             for k, kind in enumerate(kinds):
                 found: Truncation = self.analysis.truncation(kind=kind)
                 words = {"window": "window of $K$ steps", "detach": "detached every $K$ steps"}[kind]

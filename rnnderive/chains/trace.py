@@ -52,7 +52,9 @@ class Trace:
         """Something by step in the order of the chain, or back."""
         return array if self.chain.lag > 0 else array[::-1]
 
-    def pieces(self, term: Term | None = None, *, backward: bool = True, last: int | None = None) -> Iterator[Any]:
+    def pieces(
+        self, term: Term | None = None, *, backward: bool = True, first: int = 1, last: int | None = None
+    ) -> Iterator[Any]:
         """J_t, or another term, piece by piece: (steps, …, n, n).
 
         Parameters
@@ -61,11 +63,11 @@ class Trace:
             The chain's Jacobian unless given.
         backward : bool
             The latest piece first; within a piece always in order.
-        last : int, optional
-            Leave out what comes after this step of the chain.
+        first, last : int
+            Leave out what comes before and after these steps of the chain.
         """
         end = self.T if last is None else last
-        ends = (1, end) if self.chain.lag > 0 else (self.T - end + 1, self.T)
+        ends = (first, end) if self.chain.lag > 0 else (self.T - end + 1, self.T - first + 1)
         wanted = self.chain.jacobian if term is None else term
         for piece in self.course.chunks(wanted, backward=backward == (self.chain.lag > 0), ends=ends):
             yield self.ordered(piece)
@@ -120,7 +122,13 @@ class Trace:
 
         Lags count from :attr:`last`, the last step into which the loss speaks.
         """
-        return vector_log_norms(self.impulses[self.last - 1], self.pieces(last=self.last))
+        if self.impulses[: self.last - 1].any():  # earlier losses speak too: this one alone
+            return vector_log_norms(self.impulses[self.last - 1], self.pieces(last=self.last))
+        found = self.cotangents
+        (first,) = self.course.along(self.chain.jacobian, *[1 if self.chain.lag > 0 else self.T] * 2)
+        onward = np.linalg.norm((found.directions[0][..., None, :] @ first)[..., 0, :], axis=-1)
+        with np.errstate(divide="ignore"):
+            return np.concatenate([found.logs[: self.last][::-1], (np.log(onward) + found.logs[0])[None]])
 
     @property
     def speaks(self) -> bool:
