@@ -7,9 +7,10 @@ from rnnderive.checks.brute import brute_force
 from rnnderive.checks.differences import central_differences, complex_step
 from rnnderive.checks.duality import dot_product, rtrl
 from rnnderive.checks.identity import Verdict, identical
-from rnnderive.checks.ladder import RUNGS, Ladder, Rung, check
+from rnnderive.checks.ladder import RUNGS, check
 from rnnderive.checks.points import Point, point
 from rnnderive.checks.steps import Mark, check_steps
+from rnnderive.checks.table import Ladder, Rung
 
 __all__ = [
     "RUNGS",

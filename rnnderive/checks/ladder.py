@@ -5,7 +5,6 @@ Each rung is checked by one that shares no code with it; see DESIGN.
 
 from __future__ import annotations
 
-import html
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,106 +16,16 @@ import numpy as np
 from rnnderive.checks import brute, differences, duality, identity
 from rnnderive.checks.points import Point, entries, point, sizes_for
 from rnnderive.checks.steps import check_steps
+from rnnderive.checks.table import Ladder, Rung
 from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 
-__all__ = ["RUNGS", "Ladder", "Rung", "check"]
+__all__ = ["RUNGS", "check"]
 
-NAMES_FOR_STEPS = 600
 CENTRAL = 1e-6
 DOT = 1e-12
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One row of the table.
-
-    Attributes
-    ----------
-    rung : str
-        What is checked, and against what.
-    method : str
-    count : int
-        How many entries or lines were compared.
-    tolerance : str
-        ``exact``, or the bounds.
-    error : float or None
-        The largest error found, relative to the largest entry of its array; None where there is
-        no number.
-    ok : bool or None
-        None if the rung was left out; `note` says why.
-    seconds : float
-    note : str
-        The array, entry and step that failed, or what else there is to say.
-    """
-
-    rung: str
-    method: str
-    count: int = 0
-    tolerance: str = "exact"
-    error: float | None = None
-    ok: bool | None = True
-    seconds: float = 0.0
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """What was checked of a derivation; truthy when every rung that applies holds."""
-
-    rows: tuple[Rung, ...]
-
-    def __bool__(self) -> bool:
-        return not self.failures and any(r.ok for r in self.rows)
-
-    def __iter__(self) -> Iterator[Rung]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rung: str) -> Rung:
-        for r in self.rows:
-            if r.rung == rung:
-                return r
-        raise KeyError(rung)
-
-    @property
-    def failures(self) -> tuple[Rung, ...]:
-        """The rungs that do not hold."""
-        return tuple(r for r in self.rows if r.ok is False)
-
-    def cells(self) -> list[tuple[str, ...]]:
-        """The table as words, its head first."""
-        head = ("rung", "method", "compared", "tolerance", "largest error", "", "seconds", "note")
-        words = [
-            (
-                r.rung, r.method, str(r.count) if r.count else "", r.tolerance if r.ok is not None else "",
-                "" if r.error is None else f"{r.error:.1e}",
-                {True: "holds", False: "FAILS", None: "left out"}[r.ok], f"{r.seconds:.2f}", r.note,
-            )
-            for r in self.rows
-        ]  # fmt: skip
-        return [head, *words]
-
-    def __str__(self) -> str:
-        cells = self.cells()
-        widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-        right = {2, 4, 6}
-
-        def line(row: tuple[str, ...]) -> str:
-            words = [w.rjust(n) if k in right else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True))]
-            return "  ".join(words).rstrip()
-
-        return "\n".join(map(line, cells))
-
-    def _repr_html_(self) -> str:
-        head, *rows = self.cells()
-        top = "".join(f"<th>{html.escape(w)}</th>" for w in head)
-        body = "".join(f"<tr>{''.join(f'<td>{html.escape(w)}</td>' for w in row)}</tr>" for row in rows)
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 @dataclass
@@ -149,6 +58,11 @@ class _Climb:
         """What chains are taken of: parameters and initial states."""
         return tuple(n for n in self.d.wrt if isinstance(self.net.leaf(n), tm.Parameter))
 
+    def told(self, note: str) -> str:
+        """The note of a rung that looks at the whole derivation, whatever is truncated later."""
+        whole = "" if self.d.truncate is None else "the whole derivation, before it is truncated"
+        return "; ".join(filter(None, (note, whole)))
+
 
 class _LeftOut(Exception):
     """The rung does not apply."""
@@ -156,7 +70,7 @@ class _LeftOut(Exception):
 
 def _identity(c: _Climb) -> Rung:
     verdict = identity.adjoint_against_tangent(c.whole, seed=c.seed)
-    return Rung("adjoint", "tangent, in the field", verdict.entries, ok=bool(verdict), note=verdict.where)
+    return Rung("adjoint", "tangent, in the field", verdict.entries, ok=bool(verdict), note=c.told(verdict.where))
 
 
 def _chains(c: _Climb) -> Rung:
@@ -165,29 +79,25 @@ def _chains(c: _Climb) -> Rung:
         verdict = identity.chain_against_adjoint(c.whole, name, 3, seed=c.seed)
         count += verdict.entries
         if not verdict:
-            return Rung("chains", "adjoint, in the field", count, ok=False, note=verdict.where)
+            return Rung("chains", "adjoint, in the field", count, ok=False, note=c.told(verdict.where))
     if not count:
         raise _LeftOut("no parameter or initial state is differentiated in")
-    return Rung("chains", "adjoint, in the field", count, note="T = 3")
+    return Rung("chains", "adjoint, in the field", count, note=c.told("T = 3"))
 
 
 def _steps(c: _Climb) -> Rung:
-    names = c.chains
-    if len(names) > NAMES_FOR_STEPS:
-        places = np.linspace(0, len(names) - 1, NAMES_FOR_STEPS).round().astype(int)
-        names = tuple(names[int(k)] for k in places)
     row = ("derivation, line by line", "tangent in the field; complex step")
+    tolerance = "exact; local Jacobians 1e-12"
     count = 0
-    for name in names:
+    for name in c.chains:
         for mark in check_steps(c.whole, name, 3, seed=c.seed):
             count += 1
             if not mark:
                 note = f"line ({mark.step.number}) of the derivation in {name}: {mark.error}"
-                return Rung(*row, count, ok=False, note=note)
+                return Rung(*row, count, tolerance, ok=False, note=c.told(note))
     if not count:
         raise _LeftOut("no parameter or initial state is differentiated in")
-    some = f"; {len(names)} of {len(c.chains)} names: {', '.join(names)}" if len(names) < len(c.chains) else ""
-    return Rung(*row, count, note="T = 3" + some)
+    return Rung(*row, count, tolerance, note=c.told("T = 3"))
 
 
 def _rewrites(c: _Climb) -> Rung:
@@ -201,10 +111,15 @@ def _brute(c: _Climb) -> Rung:
         found = brute.brute_force(c.whole)
     except brute.TooLarge as error:
         raise _LeftOut(str(error)) from None
-    note = found.bad or f"size 2, T = {found.T}"
-    if not found.bad and found.expanded < found.entries:
-        note += f"; {found.expanded} expanded to 0, {found.entries - found.expanded} too long: 0 in the field"
-    return Rung("calculus", "sympy.diff of the expanded loss", found.entries, ok=bool(found), note=note)
+    note = found.bad or f"size 2, T = {found.T}; "
+    if not found.bad:
+        rest = found.entries - found.expanded
+        note += (
+            f"{found.expanded} multiplied out to 0, {rest} too long: 0 in the field"
+            if rest
+            else "multiplied out node by node"
+        )
+    return Rung("calculus", "sympy.diff of the expanded loss", found.entries, ok=bool(found), note=c.told(note))
 
 
 def _compared(

@@ -14,8 +14,8 @@ from rnnderive.language import Field
 
 __all__ = ["InField", "TooLarge", "are_equal"]
 
-MONOMIALS = 10_000  # of one product
-BUDGET = 20_000  # of all products of one comparison
+MONOMIALS = 20_000  # of one product
+BUDGET = 100_000  # of all products of one comparison
 
 
 class TooLarge(Exception):

@@ -6,6 +6,7 @@ table's slope as derivative (the complex step checks the table).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -25,9 +26,6 @@ class Scalar(sp.Expr):
     """
 
     is_commutative = True
-    # Formal, as all symbols here are: an identity of polynomials that holds where they are positive holds
-    # everywhere.  Without it SymPy searches, in every derivative, for what it knows of the sign.
-    is_positive = True
     of: Scalars
     function: str
     argument: Any
@@ -61,6 +59,7 @@ class Scalars(Symbols):
         super().__init__(sizes)
         self.atoms: dict[tuple[str, Any], Scalar] = {}
         self.known: dict[tuple[Any, Any], Any] = {}
+        self.inside: dict[Scalar, list[tuple[Any, Any]]] = {}
         self.slopes: dict[Scalar, Any] = {}
 
     def one(self, name: str, x: Any) -> Any:
@@ -87,11 +86,22 @@ class Scalars(Symbols):
             return sp.S.Zero
         key = atom, s
         if key not in self.known:
-            inner = sp.diff(atom.argument, s)
-            value = sp.Mul(self.slope(atom), inner) if inner != 0 else sp.S.Zero
-            # Short again, so that SymPy does not walk through it once for every path that leads here.
+            inner = (
+                p * (self.derivative(x, s) if isinstance(x, Scalar) else int(x == s)) for x, p in self.partials(atom)
+            )
+            value = sp.Mul(self.slope(atom), sp.Add(*inner))
+            # Short again, so that nothing walks through it once for every path that leads here.
             self.known[key] = self.atom("derivative", value) if value.args else value
         return self.known[key]
+
+    def partials(self, atom: Scalar) -> list[tuple[Any, Any]]:
+        """The symbols and atoms in a definition, each with SymPy's derivative in it, the others held fixed."""
+        if atom not in self.inside:
+            flat = {x: sp.Dummy() for x in _leaves(atom.argument)}
+            back = {dummy: x for x, dummy in flat.items()}
+            argument = atom.argument.xreplace(flat)
+            self.inside[atom] = [(x, sp.diff(argument, dummy).xreplace(back)) for x, dummy in flat.items()]
+        return self.inside[atom]
 
     def slope(self, atom: Scalar) -> Any:
         """The table's slope at the argument."""
@@ -103,6 +113,15 @@ class Scalars(Symbols):
             term = tm.as_term(FUNCTIONS[atom.function].slope(x, y))
             self.slopes[atom] = Run(Recurrence(()), self, values, 1).term(term, None)[0, 0]
         return self.slopes[atom]
+
+
+def _leaves(e: Any) -> Iterator[Any]:
+    """The symbols and atoms of an expression, atoms not taken apart."""
+    if e.is_Symbol or isinstance(e, Scalar):
+        yield e
+    else:
+        for part in e.args:
+            yield from _leaves(part)
 
 
 class NamedRun(Run):
@@ -124,5 +143,5 @@ def symbols(name: str, shape: tuple[int, ...], T: int | None) -> Any:
         return [symbols(f"{name}[t={step}]", shape, None) for step in range(1, T + 1)]
     out = np.empty(shape, dtype=object)
     for index in np.ndindex(*shape):
-        out[index] = sp.Symbol(f"{name}[{','.join(map(str, index))}]", positive=True)
+        out[index] = sp.Symbol(f"{name}[{','.join(map(str, index))}]")
     return out
