@@ -213,5 +213,6 @@ def _ends(net: Recurrence, output: str, layer: Layer) -> list[str]:
     """The last state that each direction computes."""
     if len(layer.levels[0]) == 1:
         return [f"{output}[{'1' if layer.backward else 'T'}]"]
-    left, right = net[output].right.args
-    return [f"{left.name}[T]", f"{right.name}[1]"]
+    # All read through the one output, so that the core keeps one.
+    left = f"size({net[output].right.args[0].name})"
+    return [f"{output}[T][0:{left}]", f"{output}[1][{left}:]"]

@@ -139,7 +139,8 @@ def initialise(
     _check_names(net, overrides)
     given = {n: np.asarray(a) for n, a in overrides.items() if isinstance(a, np.ndarray | list | tuple)}
     shapes = {n: a.shape for n, a in given.items()}
-    known = solved(net, {**from_arrays(net, inputs or {}), **from_widths(net, sizes or {}), **shapes})
+    widths, fixed = from_widths(net, sizes or {})
+    known = solved(net, {**from_arrays(net, inputs or {}), **widths, **shapes}, fixed)
     found = Roles.of(net)
     rows = _rows(net, found, scheme, roles or {})
     drawing = _Drawing(net, found, known, rows, np.random.default_rng(seed))

@@ -15,7 +15,9 @@ from rnnderive.language import terms as tm
 __all__ = ["concrete", "from_arrays", "from_widths", "solved"]
 
 
-def solved(net: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> dict[Any, int]:
+def solved(
+    net: Recurrence, shapes: Mapping[str, tuple[int, ...]], known: Mapping[Any, int] | None = None
+) -> dict[Any, int]:
     """The sizes of a recurrence from the shapes of some of its names.
 
     Parameters
@@ -23,6 +25,8 @@ def solved(net: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> dict[Any, 
     net : Recurrence
     shapes : mapping
         Name → (rows,) of a column or (rows, columns) of a matrix.
+    known : mapping, optional
+        Sizes to begin with.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def solved(net: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> dict[Any, 
     >>> solved(lstm(), {"W_f": (3, 5)})
     {n_h: 3, n_x: 2}
     """
-    sizes: dict[Any, int] = {}
+    sizes: dict[Any, int] = dict(known or {})
     for _ in range(1 + len(net.sizes)):  # a sum of sizes is decided once its parts are known
         before = len(sizes)
         for name, shape in shapes.items():
@@ -70,27 +74,29 @@ def _mismatch(name: str, shape: tuple[int, ...], expected: tuple[Any, ...], size
     return InputError(f"{name} has shape {shape}; expected ({words}{',' * (len(expected) == 1)}){where}")
 
 
-def from_widths(net: Recurrence, widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """Shapes from widths by name: ``{"h": 16, "x": 3}``.
+def from_widths(net: Recurrence, widths: Mapping[str, int]) -> tuple[dict[str, tuple[int, ...]], dict[Any, int]]:
+    """Shapes and sizes from widths by name: ``{"h": 16, "x": 3}``.
 
     A key is a sequence, a timeless column, a size (``n_h``), or the common stem of several
     sequences: ``h`` stands for h_1 and h_2 of a stack, and for h_L and h_R of two directions.
     """
     shapes: dict[str, tuple[int, ...]] = {}
+    sizes: dict[Any, int] = {}
     symbols = {str(s): s for s in net.sizes}
     for key, width in widths.items():
         if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
             raise InputError(f"the size of {key} is {width!r}; expected a whole number from 1")
-        name = str(key).removeprefix("n_") if key in symbols else str(key)
-        own = [n for n in (name, f"{name}0") if n in net.leaves and net.shape(n)[1] == 1]
-        parts = [s.removeprefix("n_") for s in symbols if s.startswith(f"n_{name}_")]
-        if own and not (parts and sp.sympify(net.shape(own[0])[0]).is_Add):
-            shapes[own[0]] = (int(width),)
+        parts = [s for s in symbols if s.startswith(f"n_{key}_")]
+        column = key in net.leaves and net.shape(key)[1] == 1
+        if key in symbols:
+            sizes[symbols[key]] = int(width)
+        elif column and not (parts and sp.sympify(net.shape(key)[0]).is_Add):
+            shapes[key] = (int(width),)
         elif parts:
-            shapes |= {p: (int(width),) for p in parts}
+            sizes |= {symbols[p]: int(width) for p in parts}
         else:
             raise InputError(f"there is no size of {key!r} here; there are {', '.join(symbols)}")
-    return shapes
+    return shapes, sizes
 
 
 def from_arrays(net: Recurrence, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
