@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -28,13 +29,32 @@ class Linear:
 
 
 def recurrent_layers(file: Checkpoint) -> list[Layer]:
-    """Every recurrent layer of a file, in its order."""
-    return RECURRENT[file.framework](file)
+    """Every recurrent layer of a file, in its order.
+
+    Raises
+    ------
+    InputError
+        When arrays that are named like a recurrent layer's do not have its shapes.
+    """
+    with _understood(file):
+        return RECURRENT[file.framework](file)
 
 
 def linear_layers(file: Checkpoint) -> list[Linear]:
     """Every linear layer of a file, in its order."""
-    return LINEAR[file.framework](file)
+    with _understood(file):
+        return [r for r in LINEAR[file.framework](file) if r.b is None or np.shape(r.b) == np.shape(r.W)[:1]]
+
+
+@contextmanager
+def _understood(file: Checkpoint) -> Iterator[None]:
+    """A stranger's file may have anything under any name: what then fails is the file's fault."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file.path} has the names of a model but not its content ({error})") from None
 
 
 # ---------------------------------------------------------------- PyTorch
@@ -69,7 +89,9 @@ def _torch_layer(prefix: str, found: Mapping[tuple[int, bool], Mapping[str, Any]
             if "weight_hr" in arrays:
                 raise InputError(f"{label} is an LSTM with a projection (proj_size), which is not read here")
             U = np.asarray(arrays["weight_hh"])
-            kind = kind_of(U.shape[0], U.shape[-1], label)
+            if U.ndim != 2:
+                raise InputError(f"{label}: found recurrent weights of the shape {U.shape}; expected a matrix")
+            kind = kind_of(*U.shape, label)
             biases = arrays.get("bias_ih"), arrays.get("bias_hh")
             halves.append(cut(LAYOUTS["pytorch", kind], label, arrays["weight_ih"], U, *biases))
         levels.append(tuple(halves))
