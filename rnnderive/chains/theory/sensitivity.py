@@ -1,0 +1,81 @@
+"""Sensitivity without explosion: a linear unit with long memory (Zucchet and Orvieto)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import sympy as sp
+
+from rnnderive.chains.products import vector_log_norms
+from rnnderive.chains.theory.claim import Claim
+from rnnderive.chains.theory.nets import jacobians
+from rnnderive.derivation import derive
+from rnnderive.programs import Program
+
+__all__ = ["claims", "state_power", "sensitivity_power"]
+
+ROW = "Zucchet & Orvieto 2024"
+UNIT = "h[t] = lam * h[t-1] + x[t]\nL = sum(h[T])"
+
+
+@lru_cache(maxsize=1)
+def state_power() -> sp.Expr:
+    """E h² of h' = λh + x for white x: Σ_k λ^{2k}.
+
+    Examples
+    --------
+    >>> state_power()
+    1/(1 - lambda**2)
+    """
+    lam, k = sp.Symbol("lambda", positive=True), sp.Symbol("k", integer=True, nonnegative=True)
+    return sp.simplify(_convergent(sp.summation(lam ** (2 * k), (k, 0, sp.oo))))
+
+
+@lru_cache(maxsize=1)
+def sensitivity_power() -> sp.Expr:
+    """E (dh/dλ)²: h = Σ_k λ^k x_{−k}, so that it is Σ_k k² λ^{2k−2}."""
+    lam, k = sp.Symbol("lambda", positive=True), sp.Symbol("k", integer=True, nonnegative=True)
+    term = sp.diff(lam**k, lam) ** 2
+    return sp.factor(_convergent(sp.summation(sp.simplify(term), (k, 0, sp.oo))))
+
+
+def _convergent(total: sp.Expr) -> sp.Expr:
+    """The branch of a sum for |λ| < 1."""
+    lam = sp.Symbol("lambda", positive=True)
+    return sp.piecewise_fold(total).subs(lam, lam).args[0][0] if total.has(sp.Piecewise) else total
+
+
+@lru_cache(maxsize=2)
+def _rows() -> tuple[Program, Program]:
+    """The programs of ∂h^T/∂x^k and of ∂(dh^T/dλ)/∂x^k: the second through the tangent in λ."""
+    tangent = derive(UNIT, "lam").tangent
+    return derive(UNIT, "x").lambdify(), derive(tangent, "x").lambdify()
+
+
+def claims(quick: bool = True) -> Iterator[Claim]:
+    """The two powers, exactly and by gradients in a white input."""
+    source = "arXiv:2405.21064, section 2.2"
+    own = "arXiv:2405.21064; our own evaluation"
+    lam = sp.Symbol("lambda", positive=True)
+    for words, found, printed in (
+        ("E h² = 1/(1−λ²)", state_power(), 1 / (1 - lam**2)),
+        ("E (dh/dλ)² = (1+λ²)/(1−λ²)³", sensitivity_power(), (1 + lam**2) / (1 - lam**2) ** 3),
+    ):
+        yield Claim(ROW, f"{words}, summed by SymPy", 1, bool(sp.simplify(found - printed) == 0), 0, source, True)
+    for value, T, number in ((0.9, 400, 263.8868639743405), (0.99, 4000, 251262.62610240757)):
+        exact = sensitivity_power().subs(lam, sp.Rational(str(value)))
+        yield Claim(ROW, f"λ = {value}: E (dh/dλ)²", number, float(exact), 1e-14, own, relative=True)
+        # For white x the power of a linear functional of x is the sum of its squared coefficients.
+        params, inputs = {"lam": np.array([value])}, {"x": np.zeros((T, 1))}
+        state, sensitivity = _rows()
+        in_state = state(params, inputs)[1]["x"]
+        in_slope = sensitivity({**params, "lam_dot": np.array([1.0])}, inputs)[1]["x"]
+        power = float(state_power().subs(lam, sp.Rational(str(value))))
+        words = f"λ = {value}, T = {T}:"
+        yield Claim(ROW, f"{words} Σ_k (∂h^T/∂x^k)²", power, float(np.sum(in_state**2)), 1e-12, own, relative=True)
+        found = float(np.sum(in_slope**2))
+        yield Claim(ROW, f"{words} Σ_k (∂²h^T/∂λ∂x^k)²", float(exact), found, 1e-12, own, relative=True)
+        norms = vector_log_norms([1.0], jacobians(UNIT, params, {**inputs, "h0": np.zeros(1)}))
+        yield Claim(ROW, f"{words} and yet no chain explodes: max ln‖P_{{T,k}}‖", 0.0, float(norms.max()), 0.0, own, relation="≤")
