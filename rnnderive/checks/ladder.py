@@ -111,14 +111,11 @@ def _brute(c: _Climb) -> Rung:
         found = brute.brute_force(c.whole)
     except brute.TooLarge as error:
         raise _LeftOut(str(error)) from None
-    note = found.bad or f"size 2, T = {found.T}; "
-    if not found.bad:
-        rest = found.entries - found.expanded
-        note += (
-            f"{found.expanded} multiplied out to 0, {rest} too long: 0 in the field"
-            if rest
-            else "multiplied out node by node"
-        )
+    rest = found.entries - found.expanded
+    decided = "multiplied out node by node"
+    if rest:
+        decided = f"{found.expanded} multiplied out to 0 node by node, {rest} too long: 0 in the field"
+    note = found.bad or f"size 2, T = {found.T}; {decided}"
     return Rung("calculus", "sympy.diff of the expanded loss", found.entries, ok=bool(found), note=c.told(note))
 
 

@@ -6,7 +6,6 @@ import pytest
 
 import rnnderive as rd
 from rnnderive.checks import identical
-from rnnderive.checks.brute import brute_force
 from rnnderive.checks.identity import (
     adjoint_against_tangent,
     chain_against_adjoint,
@@ -119,8 +118,3 @@ def test_inputs_at_a_step_agree_between_chain_and_adjoint(name: str) -> None:
     d = rd.derive(network(name), ["x"])
     for step in (1, 3):
         assert chain_against_adjoint(d, f"x[{step}]", 4)
-
-
-def test_brute_force_covers_inputs_and_targets() -> None:
-    found = brute_force(rd.derive(rd.cells.vanilla(), ["W", "x", "target", "h0"]), T=3)
-    assert found and found.entries == 4 + 6 + 2 + 2

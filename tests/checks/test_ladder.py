@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 import rnnderive as rd
 from rnnderive.calculus import rules
-from rnnderive.checks import RUNGS, Ladder, Rung, check
+from rnnderive.checks import RUNGS, Ladder, Point, Rung, check, differences, point
 from tests.checks.nets import NAMES, TEXTS, network
 
 
@@ -20,6 +22,7 @@ def test_every_rung_holds_for_every_network(name: str) -> None:
     assert ladder, f"\n{ladder}"
     left_out = [r for r in ladder if r.ok is None]
     assert not left_out, f"\n{ladder}"
+    assert ladder["calculus"].note.endswith("multiplied out node by node")  # nothing is left to the field
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 9])
@@ -32,6 +35,7 @@ def test_truncated_gradients_are_compared_with_what_can_be_compared(name: str, s
     assert ladder["truncation after T"].ok
     assert ladder["gradient"].ok is None
     assert "truncated" in ladder["gradient"].note
+    assert ladder["adjoint"].note == "the whole derivation, before it is truncated"
 
 
 def test_truncation_of_loops_in_both_directions_is_left_out_with_a_reason() -> None:
@@ -80,7 +84,41 @@ def test_a_failure_names_array_entry_and_values(monkeypatch: pytest.MonkeyPatch)
     assert not ladder
     assert len(ladder.failures) == 4
     assert ladder["gradient"].note.startswith("dW[0, 0]: found ")
-    assert "step index 0" in ladder["contributions of steps"].note
+    assert ladder["contributions of steps"].note.startswith("step 1 of dW[0, 0]: found ")
+
+
+@pytest.mark.parametrize("name", ["W", "U", "b"])
+def test_every_entry_of_every_step_is_compared(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry at one step, wrong in its ninth digit, is found and named."""
+    d = rd.derive(
+        "h[t] = tanh(W @ x[t] + U @ h[t-1] + b)\nL = sum(squared_error(h[t], target[t]), t)", [name]
+    )  # fmt: skip
+    right = differences.contributions
+    shape = right(d, point(d.net, T=5), name).shape
+    for place in np.ndindex(*shape):
+
+        def wrong(d: rd.Derivation, at: Point, name: str, place: tuple[int, ...] = place) -> Any:
+            found = np.array(right(d, at, name))
+            found[place] *= 1 + 1e-8
+            return found
+
+        monkeypatch.setattr(differences, "contributions", wrong)
+        row = check(d, rungs="contributions")["contributions of steps"]
+        assert row.ok is False, row
+        assert row.note.startswith(f"step {place[0] + 1} of d{name}[{', '.join(map(str, place[1:]))}]: found")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[t] = softmax(W @ x[t] + U @ h[t-1] + sum(b))\nL = sum(squared_error(h[t], target[t]), t)",
+        "h[t] = tanh(W @ x[t] + U @ h[t-1])\nL = sum(cross_entropy(V @ h[t] + sum(b), target[t]), t)",
+    ],
+)
+def test_a_gradient_that_is_zero_by_cancellation_is_no_failure(text: str) -> None:
+    """A shift of all logits changes nothing: what both sides have of db is rounding."""
+    ladder = check(text)
+    assert ladder, f"\n{ladder}"
 
 
 def test_nothing_checked_is_not_a_success() -> None:
