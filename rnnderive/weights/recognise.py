@@ -91,7 +91,7 @@ def _torch_layer(prefix: str, found: Mapping[tuple[int, bool], Mapping[str, Any]
             U = np.asarray(arrays["weight_hh"])
             if U.ndim != 2:
                 raise InputError(f"{label}: found recurrent weights of the shape {U.shape}; expected a matrix")
-            kind = kind_of(*U.shape, label)
+            kind = kind_of(U.shape[0], U.shape[1], label)
             biases = arrays.get("bias_ih"), arrays.get("bias_hh")
             halves.append(cut(LAYOUTS["pytorch", kind], label, arrays["weight_ih"], U, *biases))
         levels.append(tuple(halves))
