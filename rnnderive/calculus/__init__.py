@@ -4,10 +4,12 @@ Jacobians, chains and steps, the adjoint (BPTT) and the tangent; the last two ar
 """
 
 from rnnderive.calculus.adjoint import Adjoint, adjoint, truncated
-from rnnderive.calculus.chain import Graph, Group, Node, jacobian, target
+from rnnderive.calculus.chain import Graph
 from rnnderive.calculus.companion import first_order
 from rnnderive.calculus.components import Component, components
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
+from rnnderive.calculus.jacobian import jacobian, target
+from rnnderive.calculus.nodes import Group, Node
 from rnnderive.calculus.rules import RULES, rule
 from rnnderive.calculus.steps import Step, steps
 from rnnderive.calculus.tangent import dependents, tangent

@@ -9,8 +9,10 @@ from typing import Any
 import sympy as sp
 
 from rnnderive import printing as pr
-from rnnderive.calculus.chain import Graph, Node
+from rnnderive.calculus.chain import Graph
 from rnnderive.calculus.factors import Factor, State
+from rnnderive.calculus.nodes import Node
+from rnnderive.calculus.symbolic import Symbolic
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import T, Term
 
@@ -58,7 +60,10 @@ class Step:
 def steps(graph: Graph) -> tuple[Step, ...]:
     """Derive the graph's derivative line by line."""
     lines = _symbolic(graph) if not graph.T.is_Integer else _unrolled(graph)
-    return tuple(Step(k, *line) for k, line in enumerate(lines, 1))
+    return tuple(
+        Step(k, reason, left, graph.undelayed(right), *shown)
+        for k, (reason, left, right, *shown) in enumerate(lines, 1)
+    )
 
 
 def _words(term: Term) -> str:
@@ -74,7 +79,7 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
         return ([immediate] if immediate is not None else []) + [tm.product(f, graph.total(o)) for o, f in edges]
 
     if not any(table[None]):
-        yield (graph.of, " does not depend on ", graph.wrt), left, graph._sum([])
+        yield (graph.of, " does not depend on ", graph.wrt), left, graph.sum([])
         return
     current = expanded(None)
     through = _listed([graph.label(o) for o, _ in table[None][1]])
@@ -167,10 +172,11 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
     if graph.wrt.name not in graph.net.parameters:
         return None
     group = loops[0]
-    start = graph._split_symbolic(graph.walk(graph.net[graph.of.name].right, None))
+    symbolic = Symbolic(graph)
+    start = symbolic.split(graph.walk(graph.net[graph.of.name].right, None))
     if [(g, i) for g, i, _ in start] != [(group, T)]:
         return None
-    own, _, immediate = graph._symbolic_edges(group)
+    own, _, immediate = symbolic.edges(group)
     if immediate is None or set(own) != {1}:
         return None
 
@@ -181,7 +187,7 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
         return Factor("partial", graph.label(node(k)), graph.label(node(k - 1)), tm.at_time(own[1], k))
 
     def direct(k: Any) -> Term:
-        return graph._immediate(group, immediate, k)
+        return Factor("partial+", graph.label(node(k)), graph.wrt, tm.at_time(immediate, k))
 
     head = Factor("partial", graph.of, graph.label(node(T)), start[0][2])
     left, last = graph.total(None), graph.total(node(T))

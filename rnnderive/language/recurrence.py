@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -123,7 +123,7 @@ class Recurrence:
             equations.append(Equation(left, shapes.build(line.right), (raw, line.left)))
         for e, line in zip(equations, raw.lines, strict=True):
             if not e.timed and any(r.lag is not None and not r.whole for r in reads(e.right, True)):
-                node = next(n for n in line.right.walk() if n.op == "at" and n.data[1].has(tm.t))
+                node = next(n for n in _outside_sums(line.right) if n.op == "at" and n.data[1].has(tm.t))
                 raise raw.error(
                     LanguageError,
                     f"{e.name} has no time index but reads {write_at(node)} at the running step; "
@@ -325,6 +325,14 @@ class Recurrence:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _outside_sums(node: Raw) -> Iterator[Raw]:
+    """A node and all below it that is not under Σ_t."""
+    if node.op != "sum_t":
+        yield node
+        for part in node.parts:
+            yield from _outside_sums(part)
 
 
 def write_at(node: Raw) -> str:
