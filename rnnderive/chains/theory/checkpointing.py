@@ -112,7 +112,9 @@ def claims(quick: bool = True) -> Iterator[Claim]:
         yield Claim(ROW, f"{words} r l − C(s+r, s+1)", number, forward_steps(steps, snapshots), 0, source)
         yield Claim(ROW, f"{words} forward steps of a schedule", number, taken, 0, source)
         yield Claim(ROW, f"{words} snapshots that it needs", snapshots, most, 0, source, relation="≤")
-    yield Claim(ROW, "l = 56, s = 3: relative error of the gradient that it computes", 0.0, _on_a_network(56, 3), 1e-14, "exact")
+    yield Claim(
+        ROW, "l = 56, s = 3: relative error of the gradient that it computes", 0.0, _on_a_network(56, 3), 1e-14, "exact"
+    )
 
 
 def _on_a_network(steps: int, snapshots: int) -> float:

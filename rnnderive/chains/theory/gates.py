@@ -64,14 +64,24 @@ def _path() -> Iterator[Claim]:
     statement = "the full (h, C) product gives dC^T/dC^5 as the chain rule does: relative difference"
     yield Claim(PATH, statement, 0.0, _relative(product[n:, n:] + product[n:, :n] @ inside, total), 1e-12, own)
     share = _relative(np.diag(np.prod(gates[5:], 0)), total)
-    yield Claim(PATH, "it has more terms than ∏ diag(f): part of dC^T/dC^5 that the highway is not", 1e-3, share, 0, own, relation="≥")
+    yield Claim(
+        PATH,
+        "it has more terms than ∏ diag(f): part of dC^T/dC^5 that the highway is not",
+        1e-3,
+        share,
+        0,
+        own,
+        relation="≥",
+    )
     parts = np.zeros((2, *whole.shape))
     parts[0, :, n:, n:] = whole[:, n:, n:]
     parts[1] = whole - parts[0]
     split = split_log_norms({"highway": parts[0], "other": parts[1]})
     exact_top = np.concatenate([[0.0], np.cumsum(np.log(gates[::-1]), 0).max(1)])
     off = float(np.abs(split["highway"] - exact_top)[1:].max())
-    yield Claim(PATH, "the split of the full product: the highway's norm is max_i ∏ f_i, every lag", 0.0, off, 1e-12, own)
+    yield Claim(
+        PATH, "the split of the full product: the highway's norm is max_i ∏ f_i, every lag", 0.0, off, 1e-12, own
+    )
     off = float(np.abs(split["whole"] - operator_log_norms(whole)).max())
     yield Claim(PATH, "the split of the full product: the whole is the product itself", 0.0, off, 1e-11, own)
 
@@ -124,9 +134,13 @@ def _forget() -> Iterator[Claim]:
         yield Claim(FORGET, f"b = {bias}: σ(b)^100 as tabulated", number, float(np.exp(log)), 2e-4, own, relative=True)
         exact = float(sp.N(power.subs(b, bias), 20))
         yield Claim(FORGET, f"b = {bias}: σ(b)^100", exact, float(np.exp(log)), 1e-13, own, relative=True)
-        yield Claim(FORGET, f"b = {bias}: half-life as tabulated", steps, 100 * np.log(0.5) / log, 2.5e-5, own, relative=True)
+        yield Claim(
+            FORGET, f"b = {bias}: half-life as tabulated", steps, 100 * np.log(0.5) / log, 2.5e-5, own, relative=True
+        )
         exact = float(sp.N(half_life().subs(b, bias), 20))
-        yield Claim(FORGET, f"b = {bias}: half-life ln ½ / ln σ(b)", exact, 100 * np.log(0.5) / log, 1e-13, own, relative=True)
+        yield Claim(
+            FORGET, f"b = {bias}: half-life ln ½ / ln σ(b)", exact, 100 * np.log(0.5) / log, 1e-13, own, relative=True
+        )
 
 
 def _chrono() -> Iterator[Claim]:
@@ -201,7 +215,14 @@ def _critical() -> Iterator[Claim]:
     for bias, number, tolerance in ((0, 2.0, 1e-12), (1, 1.0757656855, 5.1e-11), (2, 0.4768, 5.1e-5)):
         exact = float(sp.N(gain.subs({b_f: bias, b_i: 0, b_o: 0}), 20))
         yield Claim(GAIN, f"LSTM, b_f = {bias}, b_i = b_o = 0", number, exact, tolerance, own)
-        yield Claim(GAIN, f"LSTM, b_f = {bias}: ρ of the Jacobian at that gain, 3 units", 1.0, _radius("lstm", "W_C", exact, {"b_f": bias}), 1e-7, own)
+        yield Claim(
+            GAIN,
+            f"LSTM, b_f = {bias}: ρ of the Jacobian at that gain, 3 units",
+            1.0,
+            _radius("lstm", "W_C", exact, {"b_f": bias}),
+            1e-7,
+            own,
+        )
     gain = critical_gain_at_rest("gru", "W")
     b_r = jacobian_at_rest("gru")[1]["b_r"]
     same = sp.simplify(gain - 1 / sigma(b_r)) == 0
@@ -239,7 +260,7 @@ def _linear_gate(quick: bool) -> Iterator[Claim]:
     inputs = {"x": rng.normal(size=(T, 3)), "target": np.zeros(2)}
     gates = np.log1p(-d.forward(params, inputs)["z"])
     J = jacobians(net, params, inputs)
-    off = max(
-        float(np.abs(vector_log_norms(np.eye(n)[i], J)[-1] / gates[:, i].sum() - 1)) for i in range(n)
+    off = max(float(np.abs(vector_log_norms(np.eye(n)[i], J)[-1] / gates[:, i].sum() - 1)) for i in range(n))
+    yield Claim(
+        MINGRU, f"the chain is ∏(1 − z) of each unit, T = {T}: relative error of the logarithm", 0.0, off, 1e-13, source
     )
-    yield Claim(MINGRU, f"the chain is ∏(1 − z) of each unit, T = {T}: relative error of the logarithm", 0.0, off, 1e-13, source)

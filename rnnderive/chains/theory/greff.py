@@ -61,4 +61,3 @@ def claims(quick: bool = True) -> Iterator[Claim]:
         verdict = identical(ours, printed, net, outputs=[name], T=4)
         statement = f"{name.replace('delta_', 'δ')}: printed = derived, {verdict.by}, {verdict.entries} entries"
         yield Claim(ROW, statement, 1, bool(verdict), 0, "arXiv:1503.04069, appendix B", True)
-

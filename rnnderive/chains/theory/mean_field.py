@@ -197,9 +197,11 @@ def _nodes() -> Iterator[Claim]:
     nodes, weights = np.polynomial.hermite_e.hermegauss(201)
     weights = weights / weights.sum()
     for gain, q_number, exponent in ((3.0, 6.305386, 0.31028), (5.0, 20.688306, 0.54448)):
-        q = root(
-            lambda q, g=gain: g**2 * float(weights @ activation("tanh", np.sqrt(q) * nodes)[0] ** 2) - q, 1.0, gain**2
-        )
+
+        def excess(q: float, gain: float = gain) -> float:
+            return gain**2 * float(weights @ activation("tanh", np.sqrt(q) * nodes)[0] ** 2) - q
+
+        q = root(excess, 1.0, gain**2)
         chi = gain**2 * float(weights @ activation("tanh", np.sqrt(q) * nodes)[1] ** 2)
         source = "quadrature error of a tabulated value; our own evaluation"
         yield Claim(TANH, f"g = {gain}: q from 201 Gauss–Hermite nodes, not converged", q_number, q, 5.1e-7, source)

@@ -14,7 +14,7 @@ from rnnderive.chains.theory.nets import jacobians
 from rnnderive.derivation import derive
 from rnnderive.programs import Program
 
-__all__ = ["claims", "state_power", "sensitivity_power"]
+__all__ = ["claims", "sensitivity_power", "state_power"]
 
 ROW = "Zucchet & Orvieto 2024"
 UNIT = "h[t] = lam * h[t-1] + x[t]\nL = sum(h[T])"
@@ -78,4 +78,12 @@ def claims(quick: bool = True) -> Iterator[Claim]:
         found = float(np.sum(in_slope**2))
         yield Claim(ROW, f"{words} Σ_k (∂²h^T/∂λ∂x^k)²", float(exact), found, 1e-12, own, relative=True)
         norms = vector_log_norms([1.0], jacobians(UNIT, params, {**inputs, "h0": np.zeros(1)}))
-        yield Claim(ROW, f"{words} and yet no chain explodes: max ln‖P_{{T,k}}‖", 0.0, float(norms.max()), 0.0, own, relation="≤")
+        yield Claim(
+            ROW,
+            f"{words} and yet no chain explodes: max ln‖P_{{T,k}}‖",
+            0.0,
+            float(norms.max()),
+            0.0,
+            own,
+            relation="≤",
+        )
