@@ -14,55 +14,25 @@ from rnnderive.calculus import first_order
 from rnnderive.chains import spectra
 from rnnderive.chains.bounds import Bound, norm_bound
 from rnnderive.chains.census import Gate, Slope, gates, had_been, had_been_steepest, rate_of, slopes
+from rnnderive.chains.contributions import Contributions, contributions
 from rnnderive.chains.course import run
 from rnnderive.chains.paths import Path, paths
 from rnnderive.chains.ranges import interval
 from rnnderive.chains.remedies import Remedy, remedies
 from rnnderive.chains.state import chains
-from rnnderive.chains.trace import Trace
+from rnnderive.chains.trace import Trace, middle
 from rnnderive.chains.truncation import Clipping, Truncation, clipping, truncation
 from rnnderive.chains.verdict import Cause, Verdict, judged
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.language import Recurrence
+from rnnderive.language import terms as tm
 
 if TYPE_CHECKING:
     from rnnderive.chains.figures import Plots
 
 __all__ = ["Analysis", "Bounds", "Contributions", "Spectrum", "analyze"]
 
-ROUNDING = 1e-9
 MOST_SINGULAR = 20_000  # steps for which all singular values are computed unasked
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """The summands of a gradient, step by step.
-
-    Attributes
-    ----------
-    wrt : str
-    logs : array
-        ln of the norm of what step k adds, k = 1..T, (T, …).
-    total : float
-        ln of the norm of their sum, over the batch too.
-    """
-
-    wrt: str
-    logs: Any
-    total: float
-
-    @property
-    def shares(self) -> Any:
-        """Each norm over the sum of the norms, (T, …)."""
-        top = self.logs.max(axis=0)
-        sizes = np.exp(self.logs - np.where(np.isfinite(top), top, 0.0))
-        whole = sizes.sum(axis=0)
-        return sizes / np.where(whole > 0, whole, 1.0)
-
-    def within(self, share: float = 0.99) -> int:
-        """How many of the last steps make up that share of the norms; the median of a batch."""
-        tail = np.cumsum(self.shares[::-1], axis=0)
-        return int(np.median((tail < share).sum(axis=0) + 1).clip(1, len(tail)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +99,8 @@ class Bounds:
                 "No bound holds whatever the run: a state or a weight enters without a limit. "
                 "Along this run the bound is the one drawn."
             )
+        if self.limit == 0.0:
+            return "Each factor is zero whatever the input: nothing passes from one step to the next."
         if self.limit < 1.0:
             return (
                 f"Each factor is at most {self.limit:.4f} < 1 whatever the input: sufficient for vanishing, "
@@ -203,29 +175,21 @@ class Analysis:
         InputError
             For a name that the cell does not read; a readout's gradient has no chain.
         """
-        trace = self.trace
-        found = trace.cotangents
-        directions, scale = trace.ordered(found.directions), trace.ordered(found.logs)
-        top = float(scale.max()) if np.isfinite(scale.max()) else 0.0
-        weights = np.exp(scale - top)
-        logs = np.full((trace.T, *trace.course.lead), -np.inf)
-        total: Any = 0.0
-        axes = len(trace.course.extent(trace.chain.net.leaf(wrt))) if wrt in trace.chain.net.leaves else 1
-        for start, piece in trace.chain.pulled(trace.course, directions, wrt):
-            sizes = np.sqrt((piece * piece).sum(axis=tuple(range(-axes, 0))))
-            stop = start - 1 + len(piece)
-            with np.errstate(divide="ignore"):
-                logs[start - 1 : stop] = np.log(sizes) + scale[start - 1 : stop]
-            scaled = piece * weights[start - 1 : stop].reshape(*sizes.shape, *([1] * axes))
-            total = total + scaled.sum(axis=tuple(range(sizes.ndim)))
-        with np.errstate(divide="ignore"):
-            return Contributions(wrt, logs, float(np.log(np.linalg.norm(np.ravel(total)))) + top)
+        return contributions(self.trace, wrt)
 
     # ------------------------------------------------------------ spectrum, paths, gates
 
     def spectrum(self, member: int = 0) -> Spectrum:
-        """Singular values and Lyapunov exponents of one sequence of the batch."""
+        """Singular values and Lyapunov exponents of one sequence of the batch.
+
+        Raises
+        ------
+        InputError
+            For a member that is not there, and for a chain whose Jacobians exceed 6 GiB.
+        """
         trace = self.trace
+        if not 0 <= member < (trace.course.batch or 1):
+            raise InputError(f"there is no sequence {member}; the batch has {trace.course.batch or 1}, counted from 0")
         jacobians = trace.jacobians if trace.course.batch is None else trace.jacobians[:, member]
         exponents = None
         if trace.T >= 50:
@@ -266,9 +230,9 @@ class Analysis:
             rises = np.log(trace.ordered(np.concatenate(list(self._along(step)))))
         sums = np.concatenate([np.zeros((1, *lead)), np.cumsum(rises[::-1], axis=0)])
         found = Bounds(step, step.limit(trace.course), trace.lags, sums[trace.lags])
-        for bound in (found.logs, found.whatever.reshape(-1, *([1] * len(lead)))):
-            over = self.operator - bound
-            if np.nanmax(np.where(np.isfinite(over), over, -np.inf), initial=-np.inf) > ROUNDING * (1 + trace.T):
+        rounding = 64 * np.sqrt(trace.size) * np.finfo(trace.course.dtype).eps * (1 + trace.lags)
+        for bound in (found.logs, found.whatever[:, None] if lead else found.whatever):
+            if (self.operator > bound + (rounding[:, None] if lead else rounding)).any():
                 raise RnnDeriveError("the measured norm breaks its bound: an error of rnnderive; please report it")
         return found
 
@@ -283,17 +247,17 @@ class Analysis:
     def verdict(self) -> Verdict:
         """Whether the gradient vanishes or explodes, how fast, and why.
 
-        Judged on the gradient of the loss; on the norm of the chain itself where the loss does
-        not reach back over half of it.
+        Judged on the gradient of the loss; on the norm of the chain itself where there is no loss,
+        or where it does not reach back over half of the chain.
         """
         trace = self.trace
-        on_loss = trace.speaks and trace.last > trace.T // 2
-        curve = (
-            _middle(trace.gradient)
-            if on_loss
-            else np.interp(np.arange(trace.T + 1), trace.lags, _middle(trace.operator))
-        )
-        return judged(curve, bounded=self.bounded, causes=self.causes)
+        if trace.chain.net.loss is not None and not trace.speaks:
+            curve = np.full(trace.T + 1, -np.inf)
+        elif trace.chain.net.loss is not None and trace.last > trace.T // 2:
+            curve = middle(trace.gradient)
+        else:
+            curve = np.interp(np.arange(trace.T + 1), trace.lags, middle(trace.operator))
+        return judged(curve, bounded=self.bounded and self.wanders, causes=self.causes)
 
     @property
     def bounded(self) -> bool:
@@ -306,6 +270,14 @@ class Analysis:
                 if half and size[half:].max() > 2 * size[:half].max():
                     return False
         return True
+
+    @property
+    def wanders(self) -> bool:
+        """Whether the Jacobian depends on a sequence that moves: a linear chain, or one at rest, is not chaotic."""
+        course, chain = self.trace.course, self.trace.chain
+        read = {n.name for n in tm.members(chain.jacobian) if isinstance(n, tm.At) and n.name in chain.net}
+        late = (course[name][self.trace.T // 2 :] for name in sorted(read))
+        return any(bool((series != series[:1]).any()) for series in late)
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
@@ -422,7 +394,8 @@ def analyze(
     Raises
     ------
     InputError
-        For arrays that do not fit, a run that overflows, and a network without a loop over t.
+        For arrays that do not fit, a run that overflows, a network without a loop over t, a state that
+        is not there, and tokens that are not one a step.
 
     Examples
     --------
@@ -440,6 +413,8 @@ def analyze(
     """
     if isinstance(net, str):
         net = Recurrence.parse(net)
+    if not isinstance(net, Recurrence):
+        raise InputError(f"expected a Recurrence or a text of equations, found {type(net).__name__}")
     plain = first_order(net)
     found = chains(plain)
     chosen = found[0]
@@ -452,11 +427,6 @@ def analyze(
     if tokens and len(tokens) != course.T:
         raise InputError(f"there are {len(tokens)} tokens for {course.T} steps; expected one a step")
     return Analysis(Trace(chosen, course), tokens, [c.states for c in found if c is not chosen])
-
-
-def _middle(array: Any) -> Any:
-    """The median over the batch, if there is one."""
-    return array if array.ndim == 1 else np.median(array, axis=1)
 
 
 def _percent(fraction: float) -> str:

@@ -36,7 +36,10 @@ class Bound(ABC):
 
     @abstractmethod
     def limit(self, course: Course) -> float:
-        """Its value whatever the run: slopes and gates at their largest; infinite if they have no bound."""
+        """Its value whatever the run, for these weights and initial states: slopes and gates at their largest.
+
+        Infinite if they have no bound.
+        """
 
     @abstractmethod
     def math(self, notation: pr.Notation) -> pr.Math:
@@ -57,7 +60,9 @@ class Size(Bound):
         weights = [f for f in factors if not any(isinstance(n, tm.At) for n in tm.members(f))]
         moving = [f for f in factors if f not in weights]
         size = float(np.abs(course.along(tm.times(*weights), 1, 1)).max()) if weights else 1.0
-        return size * supremum(tm.times(*moving), course.net) if moving else size
+        # At either end an initial state may be read, which can be anything: there the value itself counts.
+        ends = (float(self.along(course, s, s).max()) for s in (1, course.T))
+        return max(size * supremum(tm.times(*moving), course.net), *ends) if moving else size
 
     def math(self, notation: pr.Notation) -> pr.Math:
         return pr.Script(pr.Fenced(self.term.math(notation), "‖"), pr.Symbol("infty"))
@@ -171,7 +176,7 @@ def norm_bound(term: Term, net: Recurrence) -> Bound:
     >>> net = rd.cells.vanilla()
     >>> bound = norm_bound(rd.derive(net).jacobian("h", "h"), net)
     >>> printing.text(bound.math(net.notation))
-    '‖1 - (h^t)^2‖_∞ ‖U‖_2'
+    '‖1 - (h^t)^2‖_{∞} ‖U‖_2'
     """
     if term.is_null:
         return Constant(0)

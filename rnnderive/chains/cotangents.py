@@ -61,11 +61,12 @@ def sent_back(impulses: Any, pieces: Iterable[Any]) -> Cotangents:
     """
     impulses = np.asarray(impulses, dtype=float)
     steps, lead = len(impulses), impulses.shape[1:-1]
-    raw = np.empty_like(impulses)
+    raw = np.empty(impulses.shape)
     scale = np.zeros((steps, *lead))
     raw[-1] = impulses[-1]
     busy = impulses.reshape(steps, -1).any(axis=1)
-    v, s = raw[-1], np.zeros(lead)
+    v, s = _folded(raw[-1], np.zeros(lead), raw[-1])
+    scale[-1] = s
     k = steps - 1  # J[k] leads from step k to step k − 1, counted from 0
     pull = _pull_one if not lead else _pull_each
     for piece in pieces:
@@ -96,12 +97,12 @@ def _pull_each(v: Any, jacobian: Any, out: Any) -> Any:
 
 def _joined(v: Any, s: Any, impulse: Any, out: Any) -> tuple[Any, Any]:
     """Add what the loss sends at this very step, at the larger of both scales."""
-    size = np.sqrt((impulse * impulse).sum(axis=-1))
-    with np.errstate(divide="ignore"):
-        top = np.where(size > 0, np.maximum(s, np.log(size)), s)
-    length = np.sqrt((v * v).sum(axis=-1))
-    top = np.where(length > 0, top, np.where(size > 0, np.log(np.where(size > 0, size, 1.0)), s))
-    out[...] = v * np.exp(s - top)[..., None] + impulse * np.exp(-top)[..., None]
+    sent, passed = np.abs(impulse).max(axis=-1), np.abs(v).max(axis=-1)
+    new = np.log(np.where(sent > 0, sent, 1.0))
+    top = np.where(sent == 0, s, np.where(passed == 0, new, np.maximum(s, new)))
+    # What is zero has no scale of its own, and the other's may be infinitely far: no factor above 1.
+    kept, added = np.exp(np.minimum(s - top, 0.0)), np.exp(np.minimum(new - top, 0.0))
+    out[...] = v * kept[..., None] + impulse * (added / np.where(sent > 0, sent, 1.0))[..., None]
     return out, top
 
 
@@ -109,9 +110,11 @@ def _folded(v: Any, s: Any, out: Any) -> tuple[Any, Any]:
     """Move a length that nears the ends of floating point into the logarithm."""
     if v.ndim == 1:
         square = float(v.dot(v))
-        if SMALL * SMALL < square < LARGE * LARGE or square == 0.0:
+        if SMALL * SMALL < square < LARGE * LARGE:
             return v, s
-        length = np.abs(v).max()
+        length = np.abs(v).max()  # the square of what is very small is zero
+        if length == 0.0:
+            return v, s
         out /= length
         return out, s + np.log(length)
     length = np.abs(v).max(axis=-1)

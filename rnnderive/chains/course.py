@@ -82,7 +82,9 @@ class Course:
         out = np.empty((len(steps), *series.shape[1:]), series.dtype)
         inside = (steps >= 1) & (steps <= self.T)
         out[inside] = series[steps[inside] - 1]
-        out[~inside] = self[f"{name}0"] if f"{name}0" in self.net.initial_states else 0.0
+        start_state = f"{name}0"  # given, or computed by an equation of its own
+        known = start_state in self.net.initial_states or start_state in self.values
+        out[~inside] = self[start_state] if known else 0.0
         return out
 
     def along(self, term: Term, start: int = 1, stop: int | None = None) -> Any:
@@ -202,7 +204,7 @@ def run(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any]) -
     Examples
     --------
     >>> import numpy as np, rnnderive as rd
-    >>> net = rd.Recurrence.parse("s[t] = a * s[t-1] + x[t]")
+    >>> net = rd.Recurrence.parse("s[t] = a * s[t-1] + x[t]", loss=None)
     >>> run(net, {"a": np.array([0.5])}, {"x": np.ones((3, 1))})["s"][:, 0].tolist()
     [1.0, 1.5, 1.75]
     """

@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnderive import printing as pr
 from rnnderive.chains.paths import Path
+from rnnderive.chains.trace import middle
 from rnnderive.chains.truncation import Truncation
 from rnnderive.errors import InputError
 from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
@@ -52,8 +53,8 @@ class Plots:
                 _band(ax, lags, a.gradient - a.gradient[0], 1, "gradient $\\|\\partial L/\\partial s^k\\|$, from 1")
             limits = a.bounds
             ax.plot(
-                *_thin(limits.lags, _middle(limits.logs) / np.log(10)), color="#777777", linestyle=":", linewidth=1.2,
-                label="bound along this run",
+                *_thin(limits.lags, _shown(middle(limits.logs)) / np.log(10)), color="#777777", linestyle=":",
+                linewidth=1.2, label="bound along this run",
             )  # fmt: skip
             if np.isfinite(limits.limit) and limits.limit > 0:
                 ax.plot(
@@ -225,10 +226,6 @@ def _look(k: int, points: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _middle(array: Any) -> Any:
-    return array if array.ndim == 1 else np.median(array, axis=1)
-
-
 def _thin(x: Any, *ys: Any) -> tuple[Any, ...]:
     """At most some thousand points, the first and the last among them: no picture shows more."""
     if len(x) <= MOST_POINTS:
@@ -239,14 +236,19 @@ def _thin(x: Any, *ys: Any) -> tuple[Any, ...]:
 
 def _band(ax: Axes, x: Any, logs: Any, k: int, label: str, band: bool = True) -> None:
     """A curve of ln norms as powers of ten; of a batch the median, and the quartiles as a band."""
-    tens = np.where(np.isfinite(logs), logs, np.nan) / np.log(10)
-    middle = tens if tens.ndim == 1 else np.median(tens, axis=1)
-    x, middle = _thin(np.asarray(x), middle)
-    ax.plot(x, middle, label=label, **_look(k, len(x)))
+    tens = logs / np.log(10)
+    x, line = _thin(np.asarray(x), _shown(middle(tens)))
+    ax.plot(x, line, label=label, **_look(k, len(x)))
     if band and tens.ndim > 1 and tens.shape[1] > 1:
-        low, high = np.quantile(tens, [0.25, 0.75], axis=1)
+        with np.errstate(invalid="ignore"):  # between −∞ and a number there is nothing to draw
+            low, high = _shown(np.quantile(tens, [0.25, 0.75], axis=1))
         _, low, high = _thin(np.arange(len(tens)), low, high)
         ax.fill_between(x, low, high, color=COLOURS[k % 7], alpha=0.2, linewidth=0)
+
+
+def _shown(logs: Any) -> Any:
+    """What is exactly zero has no place on an axis of powers: the curve ends."""
+    return np.where(np.isfinite(logs), logs, np.nan)
 
 
 def _powers(ax: Axes) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from rnnderive.chains.products import Scaled, operator_log_norms
 from rnnderive.chains.trace import Trace
+from rnnderive.errors import InputError
 from rnnderive.language.terms import Term
 
 __all__ = ["Path", "paths"]
@@ -52,9 +53,16 @@ class Path:
 
     @property
     def rate(self) -> float:
-        """Nats a step over the whole way, the median of a batch; −∞ once nothing is left."""
-        last = float(np.median(np.atleast_1d(self.logs[-1])))
-        return (last - float(np.median(np.atleast_1d(self.logs[0])))) / max(1, int(self.lags[-1] - self.lags[0]))
+        """Nats a step from the first lag to the last, the median of a batch; −∞ once nothing is left.
+
+        Of a single lag, from the identity at lag 0.
+        """
+        first, last = (float(np.median(np.atleast_1d(self.logs[k]))) for k in (0, -1))
+        if not np.isfinite(last):
+            return last
+        if len(self.lags) == 1:
+            return last / int(self.lags[0])
+        return (last - first) / int(self.lags[-1] - self.lags[0])
 
 
 def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
@@ -64,13 +72,18 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     ----------
     trace : Trace
     lags : sequence of int, optional
-        From 1; up to 120 of them unless given.
+        From 1 to T; up to 120 of them unless given.
 
     Returns
     -------
     tuple of Path
         The whole; the highway of every state that has one; and for every gate and candidate what
         goes through it at least once.  Bundles overlap, so their norms do not add up to the whole.
+
+    Raises
+    ------
+    InputError
+        For lags that are no integers from 1 to T.
 
     Examples
     --------
@@ -83,7 +96,9 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     >>> found[1].factor
     diag(f[t])
     """
-    wanted = _chosen(trace.T) if lags is None else np.asarray(sorted(lags))
+    wanted = _chosen(trace.T) if lags is None else np.unique(np.asarray(lags))
+    if not len(wanted) or wanted.dtype.kind not in "iu" or wanted[0] < 1 or wanted[-1] > trace.T:
+        raise InputError(f"the lags are {list(lags or ())}; expected integers from 1 to {trace.T}")
     chain = trace.chain
     held_all = chain.held(*chain.inner)
     out = [Path("whole", "", None, wanted, _walk(trace, None, wanted))]

@@ -17,6 +17,7 @@ from rnnderive.chains.census import rate_of, slopes
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import clipping, truncation
 from rnnderive.errors import InputError
+from rnnderive.language import terms as tm
 from rnnderive.weights.initialisers import Site, orthogonal
 from rnnderive.weights.roles import Roles
 
@@ -80,7 +81,7 @@ RATE = "rate of the chain"
 
 def _rerun(trace: Trace, params: dict[str, Any]) -> Trace:
     inputs = dict(trace.course.inputs)
-    if not any(np.ndim(a) > 1 for a in inputs.values()):
+    if not any(isinstance(trace.course.net.leaves[n], tm.At) for n in trace.course.net.inputs):
         inputs["T"] = trace.T
     return Trace(trace.chain, courses.run(trace.course.net, {**trace.course.params, **params}, inputs))
 

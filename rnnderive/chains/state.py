@@ -107,7 +107,8 @@ class StateChain:
     @cached_property
     def opened(self) -> Recurrence:
         """The network with its state given: readout and loss, and nothing that remembers."""
-        kept = tuple(e for e in self.net.equations if e.name not in self.states)
+        given = {*self.states, *(f"{n}0" for n in self.states)}
+        kept = tuple(e for e in self.net.equations if e.name not in given)
         return Recurrence(kept, self.net.loss, self.net.declared)
 
     def impulses(self, course: Course) -> Any:
@@ -168,20 +169,69 @@ class StateChain:
         cotangents : array
             λ, (T, …, n).
         wrt : str
-            A parameter of the cell, or an input sequence of it.
+            A parameter of the cell.
+
+        Raises
+        ------
+        InputError
+            For a name that the cell does not read.
         """
-        if wrt not in self.map.parameters and wrt not in self.map.inputs:
-            raise InputError(f"the cell does not read {wrt!r}; it reads {', '.join(self.reads)}")
-        timed = wrt in self.map.inputs
+        if wrt not in self.reads:
+            raise InputError(
+                f"{wrt!r} is not a parameter that the cell itself reads, so its gradient has no chain; "
+                f"the cell reads {', '.join(self.reads) or 'none'}"
+            )
         program = _pullback(self.map, wrt)
         given = {self.cotangent(n): a for n, a in self.split(cotangents, course).items()}
         size = int(np.prod(course.extent(self.net.leaf(wrt)))) * 8 * (course.batch or 1)
-        length = course.T if timed or not self._local else max(1, CHUNK_BYTES // size)
+        length = max(1, CHUNK_BYTES // size) if self._local else course.T
         for start in range(1, course.T + 1, length):
             stop = min(start + length - 1, course.T)
-            params, inputs = self._piece(course, given, start, stop)
-            out = program(params, inputs)
-            yield start, out[1][wrt] if timed else out[wrt]
+            params, inputs = self._piece(self.map, course, given, start, stop)
+            yield start, program(params, inputs)[wrt]
+
+    def pulled_input(self, course: Course, cotangents: Any, wrt: str) -> Iterator[tuple[int, Any]]:
+        """λ^t ∂s^t/∂x^{t-j} for each lag j at which the cell reads an input: j, and (T, …, size of x).
+
+        Parameters
+        ----------
+        course : Course
+        cotangents : array
+            λ, (T, …, n).
+        wrt : str
+            An input sequence that the cell reads.
+
+        Raises
+        ------
+        InputError
+            When the cell reads it at no lag, but a fixed member such as x[T]: that belongs to no step.
+        """
+        step, names = self._unlagged(wrt)
+        if wrt in step.inputs:
+            raise InputError(
+                f"the cell reads {wrt!r} the same at every step, so that what a step adds has no place in it; "
+                f"expected reads such as {wrt}[t] or {wrt}[t-1]"
+            )
+        given = {self.cotangent(n): a for n, a in self.split(cotangents, course).items()}
+        given |= {name: course.before(wrt, lag, 1, course.T) for name, lag in names.items()}
+        params, inputs = self._piece(step, course, given, 1, course.T)
+        found = derive(step, tuple(names)).lambdify()(params, inputs)[1]
+        for name, lag in names.items():
+            yield lag, found[name]
+
+    def _unlagged(self, wrt: str) -> tuple[Recurrence, dict[str, int]]:
+        """The step map with every read of an input as an input of its own: name → lag."""
+        names: dict[str, int] = {}
+
+        def leaf(node: Term) -> Term | None:
+            if isinstance(node, tm.At) and node.name == wrt and node.lag is not None:
+                name = self.net.fresh(f"{wrt}_{'before' if node.lag >= 0 else 'after'}_{abs(node.lag)}")
+                names[name] = node.lag
+                return tm.At(name, t, *node.shape)
+            return None
+
+        equations = tuple(Equation(e.left, tm.transform(e.right, leaf)) for e in self.map.equations)
+        return Recurrence(equations, self.map.loss, self.map.declared), names
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -194,27 +244,26 @@ class StateChain:
         lags = {r.lag for e in self.map.equations for r in self.map.reads(e.name)} - {None}
         return lags <= {0, self.lag}
 
-    def _piece(self, course: Course, given: dict[str, Any], start: int, stop: int) -> tuple[Any, Any]:
-        """The arrays that the map needs for some of the steps."""
+    def _piece(self, step: Recurrence, course: Course, given: dict[str, Any], start: int, stop: int) -> tuple[Any, Any]:
+        """The arrays that the map, or a form of it, needs for some of the steps."""
         inputs: dict[str, Any] = {}
-        for n in self.map.inputs:
-            if isinstance(self.map.leaves[n], tm.At):
+        for n in step.inputs:
+            if isinstance(step.leaves[n], tm.At):
                 series = given[n] if n in given else course[n]
                 inputs[n] = series[start - 1 : stop]
             else:
                 inputs[n] = course[n]
-        for n in self.map.initial_states:
+        for n in step.initial_states:
             state = n[:-1]
             at = start - 1 if self.lag > 0 else stop + 1
             inputs[n] = course.before(state, 0, at, at)[0] if 1 <= at <= course.T else course[n]
-        return {n: course.params[n] for n in self.map.parameters}, inputs
+        return {n: course.params[n] for n in step.parameters}, inputs
 
 
 @lru_cache(maxsize=256)
 def _pullback(step: Recurrence, wrt: str) -> Program:
-    """The gradient of a step map in an input, or what each step adds to that of a parameter."""
-    derivation = derive(step, wrt)
-    return derivation.lambdify() if wrt in step.inputs else derivation.contributions(wrt)
+    """What each step adds to the gradient of a step map in a parameter."""
+    return derive(step, wrt).contributions(wrt)
 
 
 def chains(net: Recurrence) -> tuple[StateChain, ...]:

@@ -16,10 +16,21 @@ from rnnderive.chains.state import StateChain
 from rnnderive.errors import InputError
 from rnnderive.language.terms import Term
 
-__all__ = ["Trace"]
+__all__ = ["Trace", "middle"]
 
 MOST_BYTES = 6 * 2**30
 MOST_LAGS = 2000
+
+
+def middle(array: Any) -> Any:
+    """The median over the batch, (steps, …) → (steps,); −∞ where it is so for half of the batch.
+
+    Examples
+    --------
+    >>> middle(np.array([[0.0, 2.0, -np.inf], [-np.inf, -np.inf, 1.0]])).tolist()
+    [0.0, -inf]
+    """
+    return array if array.ndim == 1 else np.median(array, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

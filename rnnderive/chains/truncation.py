@@ -90,19 +90,20 @@ def gradients(trace: Trace, cotangents: Any) -> dict[str, Any]:
 def windowed(trace: Trace, steps: int) -> Any:
     """λ with a window: of every impulse, what the `steps` latest steps receive, (T, …, n)."""
     impulses = trace.impulses
-    size = impulses.shape[-1]
-    out = np.empty_like(impulses)
-    rows = np.zeros((*impulses.shape[1:-1], steps, size))  # row j: what was sent j steps later
-    rows[..., 0, :] = impulses[-1]
-    out[-1] = impulses[-1]
+    busy = impulses.reshape(trace.T, -1).any(axis=1)
+    out = impulses.copy()
     k = trace.T - 1
+    sent, rows = [k], impulses[k][..., None, :]  # of which steps the loss is on its way, the latest first
     for piece in trace.pieces():
         for jacobian in piece[::-1]:
             if k == 0:
                 break
             k -= 1
-            rows[..., 1:, :] = rows[..., :-1, :] @ jacobian
-            rows[..., 0, :] = impulses[k]
+            if sent and sent[0] - k >= steps:
+                sent, rows = sent[1:], rows[..., 1:, :]
+            rows = rows @ jacobian
+            if busy[k]:
+                sent, rows = [*sent, k], np.concatenate([rows, impulses[k][..., None, :]], axis=-2)
             out[k] = rows.sum(axis=-2)
     return out
 

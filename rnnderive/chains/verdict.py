@@ -105,8 +105,8 @@ class Verdict:
             "chaotic": f"The gradient explodes along a run that stays bounded, so the run is chaotic: {rate}; "
             f"it doubles in {halves}.",
             "critical": f"The gradient neither vanishes nor explodes over {self.steps} steps: {rate}.",
-            "cut off": f"The gradient is cut off: exactly zero from {self.cut} steps back on.",
-            "silent": "No gradient reaches the state: the loss does not depend on it.",
+            "cut off": f"The gradient is cut off: exactly zero from {_back(self.cut or 0)} on.",
+            "silent": "No gradient reaches the state: the loss does not depend on it, or is at its least.",
         }[self.kind]
 
     @property
@@ -116,10 +116,10 @@ class Verdict:
             return ()
         lines = []
         if self.memory is not None:
-            lines.append(f"Effective memory: {self.memory} steps back no more than 1 % is left.")
+            lines.append(f"Effective memory: {_back(self.memory)} no more than 1 % is left.")
         else:
             lines.append(f"Effective memory: more than {self.steps} steps (over 1 % arrives at the first).")
-        under = [f"{lag} steps back in {dtype}" for dtype, lag in self.precision.items() if lag is not None]
+        under = [f"{_back(lag)} in {dtype}" for dtype, lag in self.precision.items() if lag is not None]
         if under:
             lines.append(f"Under the rounding of the strongest signal from {', '.join(under)}.")
         for cause in self.causes:
@@ -163,7 +163,7 @@ def judged(logs: Any, *, bounded: bool, causes: tuple[Cause, ...] = ()) -> Verdi
     ----------
     logs : array (lags,)
     bounded : bool
-        Whether the run itself stays bounded, so that growth is chaos.
+        Whether the run moves and stays bounded, so that growth is chaos.
     causes : tuple of Cause
     """
     curve = np.asarray(logs, dtype=float)
@@ -194,6 +194,10 @@ def _for_good(true: Any) -> int | None:
     false = np.flatnonzero(~np.asarray(true))
     first = int(false[-1]) + 1 if len(false) else 0
     return first if first < len(true) else None
+
+
+def _back(lag: int) -> str:
+    return f"{lag} {'step' if lag == 1 else 'steps'} back"
 
 
 def _steps(number: float) -> str:
