@@ -133,8 +133,8 @@ def copy_memory(T: int = 100, items: int = 10, symbols: int = 8) -> Task:
     """Copying: some symbols, a long pause, then the same symbols from memory.
 
     The input is `items` symbols, T − 1 blanks, a delimiter and `items` blanks, one-hot on
-    `symbols` + 2 entries; the target is T + `items` blanks and then the symbols, as integers (the
-    blank is the number `symbols`).  After Hochreiter and Schmidhuber (1997), in the form of
+    `symbols` + 2 entries; the target is T + `items` blanks and then the symbols, one-hot on
+    `symbols` + 1 entries, of which the last is the blank.  After Hochreiter and Schmidhuber (1997), in the form of
     Arjovsky et al. (2016, section 4.1).
 
     The loss is the cross-entropy, a mean over steps.  Who knows when to answer but not what has
@@ -150,7 +150,7 @@ def copy_memory(T: int = 100, items: int = 10, symbols: int = 8) -> Task:
     --------
     >>> task = copy_memory(T=3, items=2)
     >>> batch = next(task.batches(1, seed=0))
-    >>> batch["x"][:, 0].argmax(-1), batch["target"][:, 0]
+    >>> batch["x"][:, 0].argmax(-1), batch["target"][:, 0].argmax(-1)
     (array([6, 5, 8, 8, 9, 8, 8]), array([8, 8, 8, 8, 8, 6, 5]))
     """
     for name, number in (("T", T), ("items", items), ("symbols", symbols)):
@@ -163,7 +163,7 @@ def copy_memory(T: int = 100, items: int = 10, symbols: int = 8) -> Task:
         read, answer = np.full((steps, size), blank), np.full((steps, size), blank)
         read[:items], answer[-items:] = shown, shown
         read[items + T - 1] = delimiter
-        return {"x": np.eye(symbols + 2)[read], "target": answer}
+        return {"x": np.eye(symbols + 2)[read], "target": np.eye(symbols + 1)[answer]}
 
     return Task(
         "copy memory", steps, symbols + 2, symbols + 1, items * np.log(symbols) / steps, "guessing the symbols",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.language import Recurrence
+from rnnderive.programs import prepare
 
 __all__ = ["Optimiser", "Trained", "TrainingError", "adam", "sgd", "train"]
 
@@ -194,7 +195,7 @@ def train(
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise InputError(f"steps is {steps!r}; expected a number of steps from 0")
     d = net if isinstance(net, Derivation) else derive(net, tuple(params))
-    value_and_grad, optimiser = d.lambdify(), optimiser or adam()
+    value_and_grad, optimiser = _Gradient(d), optimiser or adam()
     here = {n: np.array(p, dtype=np.result_type(p, np.float32)) for n, p in params.items()}
     state = optimiser.start({n: here[n] for n in d.wrt})
     losses, norms = np.zeros(steps), np.zeros(steps)
@@ -208,6 +209,7 @@ def train(
             loss, grads = value_and_grad(here, inputs)
             losses[k], norms[k] = loss, global_norm(grads)
             if not np.isfinite([losses[k], norms[k]]).all():
+                d.lambdify()(here, inputs)  # names an input that is not finite itself
                 raise _left(k, losses, norms, before, clip)
             if clip is not None and norms[k] > clip:
                 grads = {n: g * (clip / norms[k]) for n, g in grads.items()}
@@ -217,6 +219,32 @@ def train(
                 raise _left(k, losses, norms, before, clip)
             advance(losses[k])
     return Trained(here, losses, norms)
+
+
+class _Gradient:
+    """The derived gradient, with arrays checked only when they are of other shapes than the last ones.
+
+    The check costs ten times what a small gradient does.
+    """
+
+    def __init__(self, d: Derivation) -> None:
+        self.net, self.program = d.net, d.lambdify()
+        self.kinds: Any = None
+
+    def __call__(self, params: Params, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        kinds = {n: (a.shape, a.dtype) for n, a in inputs.items() if isinstance(a, np.ndarray)}
+        if len(kinds) < len(inputs) or kinds != self.kinds:
+            self.arrays = prepare(self.net, params, inputs)
+            ready = {**self.arrays.params, **self.arrays.inputs}
+            as_given = all(
+                ready[n].shape == np.shape(a) and ready[n].dtype == getattr(a, "dtype", None)
+                for n, a in (*params.items(), *inputs.items())
+            )
+            self.kinds = kinds if as_given else None
+            return self.program.run(self.arrays)
+        own = {n: a for n, a in params.items() if n in self.arrays.params}
+        rest = {n: params.get(n, inputs.get(n, a)) for n, a in self.arrays.inputs.items()}
+        return self.program.run(replace(self.arrays, params=own, inputs=rest))
 
 
 def global_norm(grads: Params) -> float:
