@@ -12,17 +12,17 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
 from rnnderive.language.terms import Term, t
+from rnnderive.programs.emitter import Emitter
+from rnnderive.programs.layout import Context, depends_on_time, is_new, kind, stripped
 from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
@@ -57,52 +57,14 @@ def write_module(
     return _Module(net, origin, outputs, function, with_loss, note).text()
 
 
-@dataclass
-class _Layout:
-    """Rows of a sequence's array before step 1 and after step T."""
-
-    before: int = 0
-    after: int = 0
-
-
-class _Module:
+class _Module(Emitter):
     def __init__(
         self, net: Recurrence, origin: Recurrence, outputs: Mapping[str, str], function: str, with_loss: bool,
         note: str,
     ) -> None:  # fmt: skip
-        self.net, self.origin, self.outputs = net, origin, outputs
+        self.origin, self.outputs = origin, outputs
         self.function, self.with_loss, self.note = function, with_loss, note
-        self.lines: list[str] = []
-        self.layout = {n: _Layout() for n, leaf in net.leaves.items() if isinstance(leaf, tm.At)}
-        for e in net.equations:
-            for node in tm.members(e.right):
-                if isinstance(node, tm.At) and node.lag:
-                    layout = self.layout[node.name]
-                    layout.before = max(layout.before, node.lag)
-                    layout.after = max(layout.after, -node.lag)
-        self.names = self._identifiers()
-        self.memo: dict[Any, str] = {}
-        self.count = 0
-
-    def _identifiers(self) -> dict[str, str]:
-        taken = _LOCALS | {f"{n}_t" for s in self.net.schedule if s.direction != "all" for n in s.names}
-        out = {}
-        sizes = [str(s) for s in self.net.sizes]
-        for n in [
-            *self.net.leaves,
-            *self.net.initial_states,
-            *self.origin.leaves,
-            *self.origin.initial_states,
-            *sizes,
-        ]:
-            if n in out:
-                continue
-            name = n
-            while name in taken or keyword.iskeyword(name) or re.fullmatch(r"(part|fixed)\d+", name):
-                name += "_"
-            taken.add(name)
-            out[n] = name
-        return out
+        super().__init__(net, _identifiers(net, origin))
 
     # ------------------------------------------------------------ the module
 
@@ -149,7 +111,7 @@ class _Module:
                 self._loop(stage)
         results = ", ".join(f"{key!r}: {self._result(name)}" for key, name in self.outputs.items())
         loss = self.names[self.origin.loss or ""] if self.with_loss else ""
-        self._line(f"return {loss}.sum(), {{{results}}}" if self.with_loss else f"return {{{results}}}")
+        self.line(f"return {loss}.sum(), {{{results}}}" if self.with_loss else f"return {{{results}}}")
         returns = "the loss, and a dict of arrays" if self.with_loss else "a dict of arrays"
         head = [
             f"def {self.function}(params, inputs):",
@@ -165,37 +127,44 @@ class _Module:
         read = self.net.leaves.keys() | set(self.net.initial_states)
         parameters = [n for n in self.origin.parameters if n in read]
         inputs = [n for n in self.origin.inputs if n in read]
+        classes = [n for n in _class_targets(self.origin) if n in read]
         states = [n for n in self.origin.initial_states if n in read]
         beyond = [n for n in self.net.leaves if n in self.net.initial_states and n not in states]
         for n in parameters:
-            self._line(f'{self.names[n]} = params["{n}"]')
+            self.line(f'{self.names[n]} = params["{n}"]')
         for n in inputs:
-            self._line(f'{self.names[n]} = inputs["{n}"]')
+            self.line(f'{self.names[n]} = inputs["{n}"]')
         timed = [n for n in self.origin.inputs if isinstance(self.origin.leaves[n], tm.At)]
+        timed.sort(key=lambda n: n in classes)  # an integer class has no axis of its own
         if timed:
             first = timed[0]
             name = self.names[first]
             if first not in inputs:
-                self._line(f'{name} = inputs["{first}"]')
+                self.line(f'{name} = inputs["{first}"]')
             tail = "-1" if self.origin.leaves[first].is_column else "-2"
-            self._line(f"T, lead = {name}.shape[0], {name}.shape[1:{tail}]")
-            self._line(f"dtype = np.result_type(0.0, {name}, *params.values())")
+            lead = f"{name}.shape[1:{tail}]" if first not in classes else f"np.shape({name})[1:-1]"
+            self.line(f"T, lead = {name}.shape[0], {lead}")
+            self.line(f"dtype = np.result_type(0.0, {name}, *params.values())")
         else:
-            self._line(f'T, lead = inputs["T"], {self._lead()}')
+            self.line(f'T, lead = inputs["T"], {self._lead()}')
             anchor = self.names[parameters[0]] if parameters else "np.float64(0)"
-            self._line(f"dtype = {anchor}.dtype")
-        self._sizes({*parameters, *inputs, *timed[:1]})
+            self.line(f"dtype = {anchor}.dtype")
+        self._sizes({*parameters, *inputs, *timed[:1]}, classes)
+        for n in classes:
+            leaf = self.origin.leaves[n]
+            axes = "len(lead) + 1" if isinstance(leaf, tm.At) else "len(lead)"
+            self.line(f"{self.names[n]} = one_hot({self.names[n]}, {self.size(leaf.shape[0])}, {axes}, dtype)")
         if states:
-            self._line("given = {**params, **inputs}")
+            self.line("given = {**params, **inputs}")
         for n in states:
-            self._line(f'{self.names[n]} = given.get("{n}", np.zeros({self.size(self.net.shape(n)[0])}, dtype))')
+            self.line(f'{self.names[n]} = given.get("{n}", np.zeros({self.size(self.net.shape(n)[0])}, dtype))')
         for n in beyond:  # an adjoint is zero outside 1..T
-            self._line(f"{self.names[n]} = np.zeros({self.size(self.net.shape(n)[0])}, dtype)")
+            self.line(f"{self.names[n]} = np.zeros({self.size(self.net.shape(n)[0])}, dtype)")
         for n in inputs:
             layout = self.layout.get(n)
             if layout and (layout.before or layout.after):
                 state = self._boundary(n)
-                self._line(f"{self.names[n]} = padded({self.names[n]}, {layout.before}, {layout.after}, {state})")
+                self.line(f"{self.names[n]} = padded({self.names[n]}, {layout.before}, {layout.after}, {state})")
 
     def _lead(self) -> str:
         """The batch axes where no sequence is given: those of a timeless input or an initial state."""
@@ -205,12 +174,12 @@ class _Module:
         shapes = ", ".join(f'np.shape(inputs.get("{n}", 0.0))[:-1]' for n in columns)
         return shapes if len(columns) == 1 else f"max({shapes}, key=len)"
 
-    def _sizes(self, unpacked: set[str]) -> None:
+    def _sizes(self, unpacked: set[str], classes: list[str]) -> None:
         """Find the sizes that the code needs in the shapes of what is given."""
         wanted = {s for e in self.net.equations for side in (e.left, e.right) for s in side.free_symbols}
         known: set[Any] = set()
         given = [*self.origin.parameters, *self.origin.inputs]
-        for n in sorted(given, key=lambda n: n not in unpacked):
+        for n in sorted(given, key=lambda n: (n in classes, n not in unpacked)):
             leaf = self.origin.leaves[n]
             table = "params" if n in self.origin.parameters else "inputs"
             name = self.names[n] if n in unpacked else f'{table}["{n}"]'
@@ -222,39 +191,31 @@ class _Module:
                 (s,) = unknown
                 rest = sp.expand(size - s)
                 less = "" if rest == 0 else f" - {self.size(rest)}" if rest.is_Symbol else f" - ({self.size(rest)})"
-                self._line(f"{self.size(s)} = {name}.shape[{axis}]{less}")
+                self.line(f"{self.size(s)} = {name}.shape[{axis}]{less}")
                 known.add(s)
 
-    def size(self, size: Any) -> str:
-        """A size as code."""
-        size = sp.sympify(size)
-        if size == tm.BATCH:
-            return "(lead[0] if lead else 1)"
-        if size.is_Symbol:
-            return self.names.get(str(size), str(size))
-        if size.is_Add:
-            return " + ".join(self.size(a) for a in size.args)
-        if size.is_Mul:
-            return " * ".join(f"({self.size(a)})" if a.is_Add else self.size(a) for a in size.args)
-        return str(size)
-
     def _result(self, name: str) -> str:
-        """An output without the rows outside 1..T."""
-        layout = self.layout.get(name)
-        return self.names[name] if layout is None else self._steps(name, 0)
+        """An output without the rows outside 1..T; a gradient has an array of its own, in its full shape."""
+        code = self.names[name] if name not in self.layout else self.steps(name, 0)
+        return code if not self.with_loss or self._is_whole(name) else f"full({code}, {self._full_shape(name)})"
 
-    def _steps(self, name: str, lag: int) -> str:
-        """All steps of a sequence at a lag."""
-        layout = self.layout[name]
-        if not (layout.before or layout.after):
-            return self.names[name]
-        start = layout.before - lag
-        return f"{self.names[name]}[{start}:T + {start}]" if start else f"{self.names[name]}[:T]"
+    def _is_whole(self, name: str) -> bool:
+        """Whether the code of a gradient makes an array of its own with a row for every step and member."""
+        e = self.net[name]
+        if any(name in stage.names for stage in self.net.schedule if stage.direction != "all"):
+            return True
+        everywhere = depends_on_time(e.right) if e.timed else kind(e.left) != "row"
+        return everywhere and is_new(e.right) and (self._is_shared(name) or not self.net.is_shared(e.right))
 
-    def _row(self, name: str, index: Any) -> str:
-        """One step of a sequence."""
-        offset = sp.expand(sp.sympify(index) + self.layout[name].before - 1)
-        return f"{self.names[name]}[{str(offset).replace('**', '^')}]"
+    def _is_shared(self, name: str) -> bool:
+        """Whether a gradient is one for the whole batch."""
+        return any(key in self.origin.shared for key, output in self.outputs.items() if output == name)
+
+    def _full_shape(self, name: str) -> str:
+        leaf = self.net[name].left
+        sizes = [self.size(s) for s in (leaf.shape[:1] if leaf.is_column else leaf.shape)]
+        lead = ["T"] if self.net[name].timed else []
+        return ", ".join([*lead, *([] if self._is_shared(name) else ["*lead"]), *sizes])
 
     def _boundary(self, name: str) -> str:
         state = f"{name}0"
@@ -263,60 +224,56 @@ class _Module:
     # ------------------------------------------------------------ stages
 
     def _all(self, e: Equation) -> None:
-        self._line("")
-        self._line(f"# {self._words(e)}")
+        self.line("")
+        self.line(f"# {self._words(e)}")
         if not e.timed:
-            code = self.emit(e.right, _Context("timeless"))
+            code = self.emit(e.right, Context("timeless"))
             if isinstance(e.right, tm.At | tm.Parameter | tm.Number):
                 code = f"np.asarray({code}, dtype)"
-            self._line(f"{self.names[e.name]} = {_stripped(code)}")
+            self.line(f"{self.names[e.name]} = {stripped(code)}")
             return
         layout = self.layout[e.name]
-        code = self.emit(e.right, _Context("all"))
-        if not _depends_on_time(e.right) or isinstance(e.right, tm.At):
-            code = f"np.broadcast_to({code}, {self._shape('T', e.left)})"
+        code = self.emit(e.right, Context("all"))
+        if not depends_on_time(e.right) or isinstance(e.right, tm.At):
+            code = f"np.broadcast_to({code}, {self.shape('T', e.left)})"
         if layout.before or layout.after:
             code = f"padded({code}, {layout.before}, {layout.after}, {self._boundary(e.name)})"
-        self._line(f"{self.names[e.name]} = {_stripped(code)}")
-
-    def _shape(self, steps: str, leaf: Term) -> str:
-        tail = self.size(leaf.shape[0]) + ("" if leaf.is_column else f", {self.size(leaf.shape[1])}")
-        return f"({steps}, *lead, {tail})"
+        self.line(f"{self.names[e.name]} = {stripped(code)}")
 
     def _loop(self, stage: Stage) -> None:
-        self._line("")
+        self.line("")
         stored = [n for n in stage.names if self._stored(n, stage)]
-        context = _Context("loop", frozenset(stage.names))
+        context = Context("loop", frozenset(stage.names))
         for n in stored:
             layout = self.layout[n]
             steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
-            self._line(f"{self.names[n]} = np.empty({self._shape(steps, self.net.leaves[n])}, dtype)")
+            self.line(f"{self.names[n]} = np.empty({self.shape(steps, self.net.leaves[n])}, dtype)")
             if layout.before:
-                self._line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
+                self.line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
             if layout.after:
-                self._line(f"{self.names[n]}[T{layout.before:+d}:] = {self._boundary(n)}".replace("T+0", "T"))
+                self.line(f"{self.names[n]}[T{layout.before:+d}:] = {self._boundary(n)}".replace("T+0", "T"))
         place = len(self.lines)
         forward = stage.direction == "forward"
-        self._line("for t in range(1, T + 1):" if forward else "for t in range(T, 0, -1):")
+        self.line("for t in range(1, T + 1):" if forward else "for t in range(T, 0, -1):")
         outside = dict(self.memo)
         for n in stage.names:
             e = self.net[n]
             self._repeated(e.right, context)
-            code = _stripped(self.emit(e.right, context))
-            self._line(f"# {self._words(e)}", 1)
+            code = stripped(self.emit(e.right, context))
+            self.line(f"# {self._words(e)}", 1)
             step = f"{self.names[n]}_t"
-            self._line(f"{step} = {self._row(n, t)} = {code}" if n in stored else f"{step} = {code}", 1)
+            self.line(f"{step} = {self.row(n, t)} = {code}" if n in stored else f"{step} = {code}", 1)
         self.memo = outside
         self.lines[place:place] = context.before  # what does not change inside the loop
 
-    def _repeated(self, term: Term, context: _Context) -> None:
+    def _repeated(self, term: Term, context: Context) -> None:
         """Give names to parts that occur twice in one equation of a loop."""
         counts = Counter(n for n in tm.members(term, False) if isinstance(n, tm.Product | tm.Apply | tm.Softmax))
         for node, count in sorted(counts.items(), key=lambda c: len(list(tm.members(c[0])))):
-            if count > 1 and ("loop", node) not in self.memo and _depends_on_time(node):
+            if count > 1 and ("loop", node) not in self.memo and depends_on_time(node):
                 code = self.emit(node, context)
                 self.count += 1
-                self._line(f"part{self.count} = {code}", 1)
+                self.line(f"part{self.count} = {code}", 1)
                 self.memo["loop", node] = f"part{self.count}"
 
     def _stored(self, name: str, stage: Stage) -> bool:
@@ -332,406 +289,29 @@ class _Module:
     def _words(self, e: Equation) -> str:
         return re.sub(r"\s+", " ", str(e))
 
-    # ------------------------------------------------------------ terms
 
-    def emit(self, term: Term, c: _Context) -> str:
-        """The code of a term in a context."""
-        key = ("loop" if c.kind == "loop" else c.kind, term)
-        if key in self.memo:
-            return self.memo[key]
-        if (
-            c.kind == "loop"
-            and not _depends_on_time(term)
-            and not isinstance(term, tm.At | tm.Parameter | tm.Number | tm.Extent | tm.Zeros | tm.Ones)
-        ):
-            return self._constant(term, c)
-        code = self._emit(term, c)
-        if c.kind == "all" and isinstance(term, tm.Stack | tm.Apply | tm.Softmax | tm.LayerNorm):
-            self.count += 1
-            name = f"part{self.count}"
-            if self._occurs(term) > 1:
-                self._line(f"{name} = {code}")
-                self.memo[key] = name
-                return name
-        return code
-
-    def _occurs(self, term: Term) -> int:
-        """How often a term occurs outside loops, under Σ_t or in equations for all t."""
-        loops = {n for s in self.net.schedule if s.direction != "all" for n in s.names}
-        return sum(n == term for e in self.net.equations if e.name not in loops for n in tm.members(e.right))
-
-    def _constant(self, term: Term, c: _Context) -> str:
-        """A timeless part of a loop, computed before it."""
-        key = ("loop", term)
-        code = self._emit(term, _Context("timeless"))
-        self.count += 1
-        name = f"fixed{self.count}"
-        c.before.append(f"{name} = {code}")
-        self.memo[key] = name
-        return name
-
-    def _emit(self, term: Term, c: _Context) -> str:
-        for kind in type(term).__mro__:
-            method = _EMITTERS.get(kind)
-            if method is not None:
-                return str(method(self, term, c))
-        raise RnnDeriveError(f"no NumPy code for {type(term).__name__}")
-
-    def _at(self, term: Any, c: _Context) -> str:
-        lag = term.lag
-        if lag is None:
-            return self._row(term.name, term.index)
-        if c.kind == "loop":
-            if lag == 0 and term.name in c.loop:
-                return f"{self.names[term.name]}_t"
-            return self._row(term.name, term.index)
-        if c.kind == "timeless":
-            raise RnnDeriveError(f"{term} stands at the running step of an equation without one")
-        return self._steps(term.name, lag)
-
-    def _parameter(self, term: Any, c: _Context) -> str:
-        return self.names[term.name]
-
-    def _plus(self, term: Term, c: _Context) -> str:
-        words = ""
-        for k, part in enumerate(term.args):
-            sign, rest = tm.split_sign(part)
-            code = self._aligned(rest, term, c)
-            if k == 0:
-                words = f"-{code}" if sign < 0 else code
-            else:
-                words += f" {'-' if sign < 0 else '+'} {code}"
-        return f"({words})"
-
-    def _times(self, term: Term, c: _Context) -> str:
-        sign, rest = tm.split_sign(term)
-        factors = rest.args if isinstance(rest, tm.Times) else (rest,)
-        words = ""
-        for k, part in enumerate(factors):
-            inverse = isinstance(part, tm.Power) and part.args[1].is_negative
-            if inverse:
-                code = self._aligned(tm.power(part.args[0], -part.args[1]), term, c)
-                words += f"1 / {code}" if k == 0 else f" / {code}"
-            else:
-                words += (" * " if k else "") + self._aligned(part, term, c)
-        return f"({'-' if sign < 0 else ''}{words})"
-
-    def _aligned(self, part: Term, whole: Term, c: _Context) -> str:
-        """A part of an elementwise operator; a scalar beside a matrix needs one more axis."""
-        code = self.emit(part, c)
-        if part.is_scalar and _kind(whole) == "matrix" and not isinstance(part, tm.Number | tm.Extent):
-            return f"{code}[..., None]"
-        return code
-
-    def _power(self, term: Any, c: _Context) -> str:
-        base, k = term.args
-        code = self.emit(base, c)
-        if k == 2 and isinstance(base, tm.At | tm.Parameter):
-            return f"({code} * {code})"
-        return f"(1 / {code})" if k == -1 else f"{code} ** {int(k)}" if k > 0 else f"(1 / {code} ** {-int(k)})"
-
-    def _product(self, term: Term, c: _Context) -> str:
-        parts = list(term.args)
-        if parts[-1].is_column:  # from the right: matrix times vector
-            code, done = self.emit(parts[-1], c), parts[-1]
-            for left in reversed(parts[:-1]):
-                code = self._pair(left, None, done, code, c)
-                done = tm.product(left, done)
-            return code
-        code, done = self._operand(parts[0], c), parts[0]
-        for right in parts[1:]:
-            code = self._pair(done, code, right, None, c)
-            done = tm.product(done, right)
-        return code
-
-    def _operand(self, term: Term, c: _Context) -> str:
-        """A factor; a diagonal matrix is not formed."""
-        return self.emit(term.args[0], c) if isinstance(term, tm.Diag) else self.emit(term, c)
-
-    def _pair(self, a: Term, left: str | None, b: Term, right: str | None, c: _Context) -> str:
-        """The product of two factors, by their kinds; None stands for code not yet written."""
-        right = self._operand(b, c) if right is None else right
-        if _kind(a) == "matrix" and _kind(b) == "column" and self._flat(a) and not isinstance(a, tm.Diag):
-            return f"({right} @ {self._transposed(a, left, c)})"
-        left = self._operand(a, c) if left is None else left
-        if isinstance(a, tm.Diag):
-            return f"({left} * {right})" if b.is_column else f"({left}[..., :, None] * {right})"
-        if isinstance(b, tm.Diag):
-            return f"({left} * {right})" if _kind(a) == "row" else f"({left} * {right}[..., None, :])"
-        if a.is_scalar or b.is_scalar:
-            return f"({left} * {right})"
-        match _kind(a), _kind(b):
-            case "matrix", "column":
-                return f"({left} @ {right}[..., None])[..., 0]"
-            case "row", "matrix":
-                return f"({left} @ {right})" if self._flat(b) else f"({left}[..., None, :] @ {right})[..., 0, :]"
-            case "row", "column":
-                return f"({left} * {right}).sum(-1, keepdims=True)"
-            case "column", "row":
-                return f"({left}[..., :, None] * {right}[..., None, :])"
-        return f"({left} @ {right})"
-
-    def _transposed(self, a: Term, code: str | None, c: _Context) -> str:
-        """Aᵀ of a matrix without leading axes; a transpose of a transpose is the matrix."""
-        if isinstance(a, tm.Transpose):
-            return self.emit(a.args[0], c)
-        flipped = f"{self._operand(a, c) if code is None else code}.T"
-        if c.kind == "loop" and not _depends_on_time(a):
-            key = ("loop", tm.Transpose(a))
-            if key not in self.memo:
-                self.count += 1
-                name = f"fixed{self.count}"
-                c.before.append(f"{name} = {flipped}")
-                self.memo[key] = name
-            return self.memo[key]
-        return flipped
-
-    def _flat(self, term: Term) -> bool:
-        """Whether a matrix has no leading axes: it is shared and timeless."""
-        return self.net.is_shared(term) or isinstance(term, tm.Parameter)
-
-    def _transpose(self, term: Any, c: _Context) -> str:
-        code = self.emit(term.args[0], c)
-        return code if _kind(term) != "matrix" else f"{code}.swapaxes(-1, -2)"
-
-    def _stack(self, term: Term, c: _Context) -> str:
-        codes = ", ".join(self.emit(a, c) for a in term.args)
-        axis = -1 if term.is_column else -2
-        same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args)
-        return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
-
-    def _block(self, term: Any, c: _Context) -> str:
-        whole, r0, r1, c0, c1 = term.args
-        rows, columns = f"{self.size(r0)}:{self.size(r1)}", f"{self.size(c0)}:{self.size(c1)}"
-        code = self.emit(whole, c)
-        match _kind(whole):
-            case "column":
-                return f"{code}[..., {rows}]"
-            case "row":
-                return f"{code}[..., {columns}]"
-        rows = ":" if (r0, r1) == (0, whole.shape[0]) else rows
-        columns = ":" if (c0, c1) == (0, whole.shape[1]) else columns
-        if columns == ":" and self._flat(whole):
-            return f"{code}[{rows}]"
-        if _kind(term) == "column":
-            return f"{code}[..., {rows}, {self.size(c0)}]"
-        if _kind(term) == "row":
-            return f"{code}[..., {self.size(r0)}, {columns}]"
-        return f"{code}[{rows}, {columns}]" if self._flat(whole) else f"{code}[..., {rows}, {columns}]"
-
-    def _apply(self, term: Any, c: _Context) -> str:
-        inner = self.emit(term.args[1], c)
-        return apply_code(term.name, inner)
-
-    def _call(self, term: Any, c: _Context) -> str:
-        return f"{term.word}({', '.join(self.emit(a, c) for a in term.terms)})"
-
-    def _sum_entries(self, term: Any, c: _Context) -> str:
-        code = self.emit(term.args[0], c)
-        return (
-            f"{code}.sum((-2, -1))[..., None]" if _kind(term.args[0]) == "matrix" else f"{code}.sum(-1, keepdims=True)"
-        )
-
-    def _time_sum(self, term: Any, c: _Context) -> str:
-        return self._reduced(term.args[0], c, batch=False)
-
-    def _batch_sum(self, term: Any, c: _Context) -> str:
-        inner = term.args[0]
-        if isinstance(inner, tm.TimeSum):
-            return self._reduced(inner.args[0], c, batch=True)
-        code = self.emit(inner, c)
-        if self.net.is_shared(inner):
-            return f"({code} * {self.size(tm.BATCH)})"
-        kind = _kind(inner)
-        if isinstance(inner, tm.Product) and kind == "matrix" and self._outer(inner):
-            return self._gram(inner, _Context("timeless") if c.kind != "loop" else c)
-        axes = 2 if kind == "matrix" else 1
-        return f"over_batch({code}, {axes})"
-
-    def _outer(self, term: Term) -> bool:
-        """Whether a product is a column times a row."""
-        return any(a.is_column for a in term.args[:-1]) or term.args[0].is_column
-
-    def _gram(self, term: Term, c: _Context) -> str:
-        """Σ of columns times rows over every leading axis: one matrix product."""
-        cut = next(k for k, a in enumerate(term.args) if a.is_column) + 1
-        column, row = tm.product(*term.args[:cut]), tm.product(*term.args[cut:])
-        return f"gram({self._timed(column, c)}, {self._timed(row, c)})"
-
-    def _timed(self, term: Term, c: _Context) -> str:
-        """A column or row with a step axis, where the context runs over all t."""
-        code = self.emit(term, c)
-        size = self.size(sp.Mul(*term.shape))
-        if c.kind == "all" and not _depends_on_time(term):
-            return f"np.broadcast_to({code}, (T, *lead, {size}))"
-        if c.kind == "timeless" and self.net.is_shared(term):
-            return f"np.broadcast_to({code}, (*lead, {size}))"
-        return code
-
-    def _reduced(self, body: Term, c: _Context, batch: bool) -> str:
-        """Σ_t, and Σ over the batch if asked for, of a body."""
-        inner = _Context("all")
-        if isinstance(body, tm.Plus) and _kind(body) == "matrix":
-            return "(" + " + ".join(self._reduced(a, c, batch) for a in body.args) + ")"
-        if isinstance(body, tm.Where):
-            single = self._single(body)
-            if single is not None:
-                term = tm.BatchSum(single) if batch else single
-                return self.emit(term, _Context("timeless"))
-        if batch and isinstance(body, tm.Product) and _kind(body) == "matrix" and self._outer(body):
-            return self._gram(body, inner)
-        code = self.emit(body, inner)
-        code = f"({code} * T)" if not _depends_on_time(body) else f"{code}.sum(0)"
-        if not batch:
-            return code
-        if self.net.is_shared(body):
-            return f"({code} * {self.size(tm.BATCH)})"
-        return f"over_batch({code}, {2 if _kind(body) == 'matrix' else 1})"
-
-    def _single(self, term: Any) -> Term | None:
-        """The value at the one step where a conditional holds."""
-        sign, left, right = term.relation
-        if sign != "==" or left != t or right not in (1, tm.T):  # any other step may not be there
-            return None
-        return tm.at_time(term.args[3], right)
-
-    def _where(self, term: Any, c: _Context) -> str:
-        sign, left, right = term.relation
-        body = term.args[3]
-        if c.kind != "all":
-            condition = f"{left} {sign} {right}"
-            return f"({self.emit(body, c)} if {condition} else {self._filled(tm.Zeros(*body.shape), c)})"
-        single = self._single(term)
-        if single is not None:
-            code = self.emit(single, _Context("timeless"))
-            return f"impulse({code}, {right} - 1, {self._shape('T', term)}, dtype)"
-        lo = "0" if sign == "<=" else f"{right} - 1"
-        hi = "T" if sign == ">=" else f"{right}"
-        return f"window({self._timed_any(body, c)}, {lo}, {hi})"
-
-    def _timed_any(self, term: Term, c: _Context) -> str:
-        code = self.emit(term, c)
-        return code if _depends_on_time(term) else f"np.broadcast_to({code}, {self._shape('T', term)})"
-
-    def _number(self, term: Any, c: _Context) -> str:
-        return tm.number_code(term.number)
-
-    def _extent(self, term: Any, c: _Context) -> str:
-        return "T" if term.args[0] == tm.T else self.size(term.args[0])
-
-    def _filled(self, term: Any, c: _Context) -> str:
-        rows, columns = (self.size(s) for s in term.shape)
-        kind = _kind(term)
-        shape = f"({rows}, {columns})" if kind == "matrix" else rows if kind == "column" else columns
-        word = "zeros" if isinstance(term, tm.Zeros) else "ones"
-        return f"np.{word}({shape}, dtype)"
-
-    def _eye(self, term: Any, c: _Context) -> str:
-        return f"np.eye({self.size(term.args[0])}, dtype=dtype)"
-
-    def _diag(self, term: Any, c: _Context) -> str:
-        return f"({self.emit(term.args[0], c)}[..., :, None] * np.eye({self.size(term.shape[0])}, dtype=dtype))"
-
-    def _kron(self, term: Any, c: _Context) -> str:
-        def matrix(a: Term) -> str:
-            code = self.emit(a, c)
-            return {"column": f"{code}[..., :, None]", "row": f"{code}[..., None, :]"}.get(_kind(a), code)
-
-        return f"kron({matrix(term.args[0])}, {matrix(term.args[1])})"
-
-    def _vec(self, term: Any, c: _Context) -> str:
-        return f"vec({self.emit(term.args[0], c)})"
-
-    def _blocks(self, term: Any, c: _Context) -> str:
-        def matrix(a: Term) -> str:
-            code = self.emit(a, c)
-            return {"column": f"{code}[..., :, None]", "row": f"{code}[..., None, :]"}.get(_kind(a), code)
-
-        rows = ", ".join("[" + ", ".join(matrix(b) for b in row) + "]" for row in term.grid)
-        code = f"blocks({rows})"
-        return {"column": f"{code}[..., 0]", "row": f"{code}[..., 0, :]"}.get(_kind(term), code)
-
-    def _commutation(self, term: Any, c: _Context) -> str:
-        rows, columns = (self.size(s) for s in term.args)
-        return f"commutation({rows}, {columns}, dtype)"
+def _class_targets(net: Recurrence) -> list[str]:
+    """The inputs that are targets of a cross-entropy: one-hot vectors, or integer classes."""
+    targets = {
+        node.args[1].name
+        for e in net.equations
+        for node in tm.members(e.right)
+        if isinstance(node, tm.CrossEntropy) and isinstance(node.args[1], tm.At | tm.Parameter)
+    }
+    return [n for n in net.inputs if n in targets]
 
 
-@dataclass
-class _Context:
-    """Where a term stands: ``all`` t at once, in a ``loop``, or ``timeless``."""
-
-    kind: str
-    loop: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        self.before: list[str] = []
-
-
-def apply_code(name: str, argument: str) -> str:
-    """The code of an elementwise function applied to code."""
-    source = FUNCTIONS[name].numpy
-    if source.startswith("def"):
-        return f"{name}({_stripped(argument)})"
-    simple = re.fullmatch(r"[\w.\[\]]+", argument) or source.count("x") == 1
-    if not simple and len(re.findall(r"\bx\b", source)) > 1:
-        return f"(lambda x: {source})({_stripped(argument)})"
-    return re.sub(r"\bx\b", lambda _: _stripped(argument) if re.fullmatch(r"[\w.]+\(x\)", source) else argument, source)
-
-
-def _stripped(code: str) -> str:
-    """Code without the parentheses around the whole of it."""
-    if not code.startswith("("):
-        return code
-    depth = 0
-    for k, sign in enumerate(code):
-        depth += (sign == "(") - (sign == ")")
-        if depth == 0:
-            return code[1:-1] if k == len(code) - 1 else code
-    return code
-
-
-def _kind(term: Term) -> str:
-    """How a value lies in its array: a column and a row along the last axis, a matrix along two."""
-    rows, columns = term.shape
-    return "column" if columns == 1 else "row" if rows == 1 else "matrix"
-
-
-def _depends_on_time(term: Term) -> bool:
-    """Whether a term's code has a step axis when all t are computed at once."""
-    if isinstance(term, tm.At):
-        return term.lag is not None
-    if isinstance(term, tm.TimeSum):
-        return False
-    if isinstance(term, tm.Where) and term.relation[1].has(t):
-        return True
-    return any(_depends_on_time(a) for a in term.terms)
-
-
-_EMITTERS: dict[type, Any] = {
-    tm.At: _Module._at,
-    tm.Parameter: _Module._parameter,
-    tm.Number: _Module._number,
-    tm.Extent: _Module._extent,
-    tm.Zeros: _Module._filled,
-    tm.Ones: _Module._filled,
-    tm.Eye: _Module._eye,
-    tm.Plus: _Module._plus,
-    tm.Times: _Module._times,
-    tm.Power: _Module._power,
-    tm.Product: _Module._product,
-    tm.Transpose: _Module._transpose,
-    tm.Stack: _Module._stack,
-    tm.Block: _Module._block,
-    tm.Apply: _Module._apply,
-    tm.SumEntries: _Module._sum_entries,
-    tm.Unary: _Module._call,
-    tm.Loss: _Module._call,
-    tm.TimeSum: _Module._time_sum,
-    tm.BatchSum: _Module._batch_sum,
-    tm.Where: _Module._where,
-    tm.Diag: _Module._diag,
-    tm.Kron: _Module._kron,
-    tm.Vec: _Module._vec,
-    tm.Blocks: _Module._blocks,
-    tm.Commutation: _Module._commutation,
-}
+def _identifiers(net: Recurrence, origin: Recurrence) -> dict[str, str]:
+    """An identifier for every name and size: neither a keyword nor one of the code's own."""
+    taken = _LOCALS | {f"{n}_t" for s in net.schedule if s.direction != "all" for n in s.names}
+    out = {}
+    sizes = [str(s) for s in net.sizes]
+    for n in [*net.leaves, *net.initial_states, *origin.leaves, *origin.initial_states, *sizes]:
+        if n in out:
+            continue
+        name = n
+        while name in taken or keyword.iskeyword(name) or re.fullmatch(r"(part|fixed)\d+", name):
+            name += "_"
+        taken.add(name)
+        out[n] = name
+    return out

@@ -32,6 +32,18 @@ def layer_norm(x):
     return (x - x.mean(-1, keepdims=True)) * inverse_std(x)
 ''',
     '''\
+def one_hot(target, classes, axes, dtype):
+    """Integer classes, which have no axis of their own after the leading ones, as one-hot vectors."""
+    target = np.asarray(target)
+    is_class = target.dtype.kind in "iu" and target.ndim == axes
+    return np.eye(classes, dtype=dtype)[target] if is_class else target
+''',
+    '''\
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
+''',
+    '''\
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target

@@ -14,6 +14,11 @@ Above each line stands the equation that it computes.
 import numpy as np
 
 
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
+
+
 def gram(a, b):
     """The sum over all leading axes of a's columns times b's rows: one matrix product."""
     return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
@@ -131,4 +136,4 @@ def value_and_grad(params, inputs):
 
     # dh_0 = U.T @ delta_h[1]
     dh_0 = delta_h[0] @ U
-    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': db_y, 'W_fc': dW_fc, 'b_fc': db_fc, 'h0': dh_0}
+    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': db_y, 'W_fc': dW_fc, 'b_fc': full(db_fc, n_y_hat), 'h0': dh_0}
