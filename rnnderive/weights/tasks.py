@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from rnnderive.cells import LIBRARY, readout
-from rnnderive.cells import loss as with_loss
-from rnnderive.cells.anatomy import assemble
+from rnnderive.cells.anatomy import Anatomy, assemble
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
-from rnnderive.language import terms as tm
 
 __all__ = ["Task", "adding", "copy_memory"]
 
@@ -37,8 +35,8 @@ class Task:
         The best loss without memory, as an expectation; in the same measure as :meth:`network`'s loss.
     without : str
         What reaches it.
-    kind, at, objective : str
-        Of :func:`rnnderive.cells.loss`, and the loss of a batch; ``{y}`` is the prediction's name.
+    objective : str
+        The loss of a batch, in the language; ``{y}`` is the prediction's name.
     draw : callable
         Generator and number of sequences → inputs.
     """
@@ -49,8 +47,6 @@ class Task:
     outputs: int
     baseline: float
     without: str
-    kind: str
-    at: str
     objective: str
     draw: Callable[[np.random.Generator, int], dict[str, Any]]
 
@@ -67,7 +63,8 @@ class Task:
         Parameters
         ----------
         cell : Recurrence or str
-            Any recurrence whose input is ``x``, with or without a head; a name of the library, or equations.
+            Any recurrence with a loop over t whose input is ``x``; a name of the library, or equations.
+            A head that it has gives way.
 
         Examples
         --------
@@ -81,13 +78,13 @@ class Task:
         """
         if isinstance(cell, str):
             cell = LIBRARY[cell]() if cell in LIBRARY else Recurrence.parse(cell, loss=None)
-        if "x" not in cell.inputs:
-            raise InputError(f"the {self.name} needs a cell with an input x; found {', '.join(cell.inputs) or 'none'}")
-        net = with_loss(readout(cell, None), self.kind, self.at)
-        name = net.loss or "L"
-        compared = next(n for n in tm.members(net[name].right) if isinstance(n, tm.Loss)).args[0]
-        lines = [str(e) for e in net.equations if e.name != name]
-        return assemble([*lines, f"{name} = {self.objective.format(y=compared.name)}"], net, name)
+        parts = Anatomy.of(cell)
+        if parts.inputs != ("x",):
+            raise InputError(f"the {self.name} needs a cell with an input x; found {', '.join(parts.inputs) or 'none'}")
+        core = assemble([str(cell[name]) for name in parts.core], cell, None)
+        y = next(name for name in ("y", "y_hat", "prediction") if name not in core)
+        lines = [str(e) for e in readout(core, None, name=y).equations]
+        return assemble([*lines, f"L = {self.objective.format(y=y)}"], cell, "L")
 
 
 def adding(T: int = 50) -> Task:
@@ -125,7 +122,7 @@ def adding(T: int = 50) -> Task:
 
     return Task(
         "adding problem", T, 2, 1, 1 / 6, "always answering 1",
-        "squared_error", "last", "mean(2 * squared_error({y}[T], target), batch)", draw,
+        "mean(2 * squared_error({y}[T], target), batch)", draw,
     )  # fmt: skip
 
 
@@ -167,7 +164,7 @@ def copy_memory(T: int = 100, items: int = 10, symbols: int = 8) -> Task:
 
     return Task(
         "copy memory", steps, symbols + 2, symbols + 1, items * np.log(symbols) / steps, "guessing the symbols",
-        "cross_entropy", "every", "mean(mean(cross_entropy({y}[t], target[t]), t), batch)", draw,
+        "mean(mean(cross_entropy({y}[t], target[t]), t), batch)", draw,
     )  # fmt: skip
 
 

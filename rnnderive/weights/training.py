@@ -207,17 +207,17 @@ def train(
             if inputs is None:
                 raise InputError(f"the batches ran out after {k} of {steps} steps; give as many batches as steps")
             loss, grads = value_and_grad(here, inputs)
-            losses[k], norms[k] = loss, global_norm(grads)
+            losses[k], norms[k] = loss, (norm := global_norm(grads))
             if not np.isfinite([losses[k], norms[k]]).all():
                 d.lambdify()(here, inputs)  # names an input that is not finite itself
                 raise _left(k, losses, norms, before, clip)
-            if clip is not None and norms[k] > clip:
-                grads = {n: g * (clip / norms[k]) for n, g in grads.items()}
+            if clip is not None and norm > clip:
+                grads = {n: g * (float(clip) / norm) for n, g in grads.items()}
             changes, state = optimiser.update(grads, state, k + 1)
             before, here = here, {**here, **{n: here[n] + c for n, c in changes.items()}}
             if not all(np.isfinite(p).all() for p in here.values()):
                 raise _left(k, losses, norms, before, clip)
-            advance(losses[k])
+            advance(float(loss))
     return Trained(here, losses, norms)
 
 
