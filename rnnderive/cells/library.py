@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import UserDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from rnnderive.cells.combine import bidirectional, stack
 from rnnderive.cells.grus import gru, gru_reset_after, mgu, mingru
@@ -35,10 +37,29 @@ def bidirectional_lstm() -> Recurrence:
     return bidirectional(lstm())
 
 
-LIBRARY: dict[str, Callable[..., Recurrence]] = {
+class Library(UserDict[str, Callable[..., Recurrence]]):
+    """Cells by name; another name of a cell is found, but not listed.
+
+    Examples
+    --------
+    >>> LIBRARY["rnn"] is LIBRARY["vanilla"], "rnn" in LIBRARY, "rnn" in list(LIBRARY)
+    (True, True, False)
+    """
+
+    aliases: Final = {"rnn": "vanilla"}
+
+    def __missing__(self, name: str) -> Callable[..., Recurrence]:
+        if name not in self.aliases:
+            raise KeyError(name)
+        return self[self.aliases[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.data or name in self.aliases
+
+
+LIBRARY = Library({
     "dense": dense,
     "vanilla": vanilla,
-    "rnn": rnn,
     "lecture": lecture,
     "lstm": lstm,
     "gru": gru,
@@ -51,7 +72,7 @@ LIBRARY: dict[str, Callable[..., Recurrence]] = {
     "stacked_lstm": stacked_lstm,
     "bidirectional_rnn": bidirectional_rnn,
     "bidirectional_lstm": bidirectional_lstm,
-}
+})  # fmt: skip
 
 
 def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
@@ -81,7 +102,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
     try:
         text = _contents(path)
     except FileNotFoundError:
-        near = difflib.get_close_matches(str(name_or_path), LIBRARY, 3, 0.5)
+        near = difflib.get_close_matches(str(name_or_path), [*LIBRARY, *LIBRARY.aliases], 3, 0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise InputError(
             f"there is no cell and no file {shown!r}; {hint}The library has {', '.join(LIBRARY)}"

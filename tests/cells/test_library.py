@@ -30,6 +30,16 @@ def test_every_cell_runs_and_reads_every_parameter(name):
         assert Run(net, Floats(sizes_of(net)), moved, 4)["L"] != run["L"], parameter
 
 
+def test_another_name_of_a_cell_is_found_but_not_listed():
+    assert "rnn" in LIBRARY
+    assert LIBRARY["rnn"] is LIBRARY.get("rnn") is LIBRARY["vanilla"] is cells.rnn
+    assert load("rnn") == cells.vanilla()
+    assert "rnn" not in [*LIBRARY, *LIBRARY.keys(), *dict(LIBRARY.items())]
+    assert len({str(make()) for make in LIBRARY.values()}) == len(LIBRARY)
+    with pytest.raises(KeyError):
+        LIBRARY["rnnn"]
+
+
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_any_function_is_an_activation(activation):
     net = cells.vanilla(activation, output=activation)
@@ -96,7 +106,7 @@ def test_an_error_in_a_file_names_line_and_file(tmp_path):
     ("name", "said"),
     [
         ("lsmt", "no cell and no file 'lsmt'; did you mean lstm"),
-        ("nothing_like_it", "The library has dense, vanilla, rnn"),
+        ("nothing_like_it", "The library has dense, vanilla, lecture"),
         ("missing/file.rnn", "no cell and no file"),
         (".", "it is a folder"),
         ("", "it is a folder"),
