@@ -77,7 +77,7 @@ def log_singular_values(jacobians: Array | Iterable[Array]) -> Array:
         logs, unit = _graded(sweep)
         if np.abs(unit).max(initial=0) <= 2:
             break
-    found = np.sort(scaled_singular_values(unit, logs))[::-1]
+    found = np.sort(_scaled_singular_values(unit, logs))[::-1]
     return np.concatenate([found, np.full(first.size - len(found), -np.inf)])
 
 
@@ -166,7 +166,7 @@ def _sweep(factors: Iterable[tuple[Array, float]], frame: Array | None = None, n
     scales: list[float] = []
     terms: list[Array] = []
     for factor, scale in factors:
-        frame = random_frame(len(factor)) if frame is None else frame
+        frame = _random_frame(len(factor)) if frame is None else frame
         frame, r, living = _pushed(factor, frame, noise)
         if len(living) < r.shape[1]:
             terms = [earlier[living] for earlier in terms]
@@ -200,7 +200,7 @@ def _total(terms: list[Array]) -> Array:
     return np.ascontiguousarray(np.array(terms).T).sum(-1)
 
 
-def random_frame(n: int, columns: int | None = None, seed: int = 0) -> Array:
+def _random_frame(n: int, columns: int | None = None, seed: int = 0) -> Array:
     """An orthonormal frame in general position, (n, columns)."""
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(n, columns or n)))[0]
 
@@ -232,15 +232,15 @@ def _graded(sweep: _Sweep) -> tuple[Array, Array]:
     """R_k ⋯ R_1 = diag(exp(logs)) M with M unit triangular: logs and M, neither out of range."""
     n = sweep.size
     logs, unit = np.zeros(n), np.eye(n)
-    for r, scale in zip(sweep.factors, sweep.scales, strict=True):
+    for r in sweep.factors:
         diagonal = np.diag(r)
         ratio = np.exp(np.minimum(logs[None, :] - logs[:, None], 300.0))
         unit = np.triu(r / diagonal[:, None] * ratio) @ unit
-        logs = logs + np.log(diagonal) + scale
+        logs = logs + np.log(diagonal)  # but for a scale that all have in common
     return sweep.logs, unit
 
 
-def scaled_singular_values(matrix: Array, logs: Array) -> Array:
+def _scaled_singular_values(matrix: Array, logs: Array) -> Array:
     """ln of the singular values of diag(exp(logs)) M for a well-conditioned M, in any range.
 
     One-sided Jacobi rotations (Demmel and Veselić 1992) of the rows, each of which keeps its own
@@ -345,7 +345,7 @@ def lyapunov_exponents(
     steps = 0
     for factor, scale in _strides(_in_order(jacobians), every):
         if frame is None:
-            frame = random_frame(len(factor), min(count or len(factor), len(factor)), seed)
+            frame = _random_frame(len(factor), min(count or len(factor), len(factor)), seed)
             living = np.arange(frame.shape[1])
         wide = frame.shape[1]
         frame, r, alive = _pushed(factor, frame)

@@ -33,9 +33,9 @@ class Claim:
 
     Examples
     --------
-    >>> claim = Claim("circle", "area", 3.14159, 3.1416, 1e-5, "Archimedes")
-    >>> claim.holds, f"{claim.error:.0e}"
-    (True, '1e-05')
+    >>> claim = Claim("circle", "circumference over diameter", 22 / 7, 3.14159, 2e-3, "Archimedes")
+    >>> claim.holds, f"{claim.error:.4f}"
+    (True, '0.0013')
     """
 
     row: str

@@ -199,7 +199,8 @@ def critical_gain_at_rest(cell: str, weight: str) -> sp.Expr:
     1 + exp(-b_r)
     """
     J, symbols = jacobian_at_rest(cell)
-    constant, slope = (sp.Poly((J - sp.eye(J.rows)).det(), symbols[weight]).nth(k) for k in (0, 1))
+    determinant = (J - sp.eye(J.rows)).det()  # of first degree in the weight
+    constant, slope = determinant.subs(symbols[weight], 0), determinant.diff(symbols[weight])
     return sp.simplify(-constant / slope)
 
 

@@ -11,8 +11,18 @@ import numpy as np
 from rnnderive.chains.products import Array
 from rnnderive.derivation import Derivation, derive
 from rnnderive.language import Recurrence
+from rnnderive.programs import Program
 
-__all__ = ["autonomous", "derivation", "driven", "jacobian_chunks", "jacobians", "orthogonal", "parameter_arrays"]
+__all__ = [
+    "autonomous",
+    "derivation",
+    "driven",
+    "jacobian_chunks",
+    "jacobian_program",
+    "jacobians",
+    "orthogonal",
+    "parameter_arrays",
+]
 
 
 def autonomous(activation: str = "tanh") -> str:
@@ -31,6 +41,12 @@ def derivation(net: str | Recurrence) -> Derivation:
     return derive(net)
 
 
+@lru_cache(maxsize=64)
+def jacobian_program(net: str | Recurrence, v: str, u: str, lag: int = 1) -> Program:
+    """The generated program of ∂v^t/∂u^{t-lag}, compiled once."""
+    return derivation(net).jacobians(v, u, lag)
+
+
 def jacobians(
     net: str | Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any], states: tuple[str, ...] = ("h",)
 ) -> Array:
@@ -38,7 +54,7 @@ def jacobians(
     d = derivation(net)
 
     def block(v: str, u: str) -> Array:
-        J = d.jacobians(v, u, 1)(params, inputs)["J"]
+        J = jacobian_program(net, v, u)(params, inputs)["J"]
         if d.net.shape(v) == d.net.shape(u) == (1, 1):  # states of one unit: the last axis may be missing
             J = J.reshape(*d.forward(params, inputs)[v].shape, 1)
         return J
@@ -58,7 +74,7 @@ def jacobian_chunks(
     """
     d = derivation(net)
     states = d.forward(params, inputs)["h"]
-    program = d.jacobians("h", "h", 1)
+    program = jacobian_program(net, "h", "h")
     starts = range(skip, len(states), size)
     for start in reversed(starts) if back else starts:
         stop = min(start + size, len(states))

@@ -39,8 +39,8 @@ def newman(n: int) -> list[sp.Expr]:
 
     Examples
     --------
-    >>> newman(2)[1].doit(), [float(sp.N(v, 6)) for v in newman(2)]
-    (log(2)/2 + polygamma(0, 1/2)/2, [0.0579658, -0.635181])
+    >>> newman(2)[1], [f"{float(v):.6f}" for v in newman(2)]
+    (-log(2)/2 - EulerGamma/2, ['0.057966', '-0.635181'])
     """
     return [(sp.log(2) + sp.digamma(sp.Rational(n - i + 1, 2))) / 2 for i in range(1, n + 1)]
 

@@ -27,7 +27,7 @@ def state_power() -> sp.Expr:
     Examples
     --------
     >>> state_power()
-    1/(1 - lambda**2)
+    -1/(lambda**2 - 1)
     """
     lam, k = sp.Symbol("lambda", positive=True), sp.Symbol("k", integer=True, nonnegative=True)
     return sp.simplify(_convergent(sp.summation(lam ** (2 * k), (k, 0, sp.oo))))
@@ -42,9 +42,8 @@ def sensitivity_power() -> sp.Expr:
 
 
 def _convergent(total: sp.Expr) -> sp.Expr:
-    """The branch of a sum for |λ| < 1."""
-    lam = sp.Symbol("lambda", positive=True)
-    return sp.piecewise_fold(total).subs(lam, lam).args[0][0] if total.has(sp.Piecewise) else total
+    """The branch of a sum for |λ| < 1, which SymPy gives first."""
+    return sp.piecewise_fold(total).args[0][0] if total.has(sp.Piecewise) else total
 
 
 @lru_cache(maxsize=2)
