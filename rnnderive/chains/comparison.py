@@ -212,7 +212,7 @@ def activations(cell: Recurrence | str, names: Iterable[str]) -> dict[str, Recur
     tanh | C_add[t] = tanh(W_C @ [h[t-1], x[t]] + b_C) | h[t] = o[t] * tanh(C[t])
     relu | C_add[t] = relu(W_C @ [h[t-1], x[t]] + b_C) | h[t] = o[t] * relu(C[t])
     """
-    net = _network(cell, "the cell")
+    net = network(cell, "the cell")
     return {name: _with_activation(net, name) for name in _list(names, "names of functions")}
 
 
@@ -232,7 +232,7 @@ def initialisers(cell: Recurrence | str, rows: Iterable[str] | Mapping[str, Mapp
     >>> setups["lecun_normal(gain=1.5)"].roles
     {'recurrent': 'lecun_normal(gain=1.5)'}
     """
-    net = _network(cell, "the cell")
+    net = network(cell, "the cell")
     if isinstance(rows, Mapping):
         return {label: Setup(net, roles=roles) for label, roles in rows.items()}
     out = {}
@@ -259,7 +259,7 @@ def _setups(nets: Any, scheme: str, params: Mapping[str, Mapping[str, Any]]) -> 
             raise InputError(f"params has weights for {label!r}; the networks are {', '.join(table)}")
     setups = {}
     for label, net in table.items():
-        setup = net if isinstance(net, Setup) else Setup(_network(net, str(label)), scheme)
+        setup = net if isinstance(net, Setup) else Setup(network(net, str(label)), scheme)
         setups[str(label)] = replace(setup, params=params[label]) if label in params else setup
     return setups
 
@@ -273,7 +273,8 @@ def _list(names: Any, what: str) -> list[str]:
     return found
 
 
-def _network(net: Any, label: str) -> Recurrence:
+def network(net: Any, label: str) -> Recurrence:
+    """A recurrence, from itself, its equations, or the name of a cell."""
     if isinstance(net, Recurrence):
         return net
     if not isinstance(net, str):

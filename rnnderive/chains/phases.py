@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import html
 import io
 import os
 from collections import Counter
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnderive import cells
-from rnnderive.chains.comparison import html_table, text_table
+from rnnderive.chains.comparison import html_table, network, text_table
 from rnnderive.chains.ensemble import KINDS, SETTINGS, Ensemble
 from rnnderive.chains.results import ResultsError
 from rnnderive.chains.sweep import sweep
@@ -145,7 +145,7 @@ class Phases:
     def _repr_html_(self) -> str:
         drawn = sum(numeric(values) for values in self.axes.values())
         figure = self.plot.svg("map") if len(self.axes) == 2 and drawn else ""
-        return f"<p>{self.setting}</p>{figure}{html_table(self.cells()[: ROWS_SHOWN + 1])}"
+        return f"<p>{html.escape(self.setting)}</p>{figure}{html_table(self.cells()[: ROWS_SHOWN + 1])}"
 
 
 def phase_diagram(
@@ -197,7 +197,7 @@ def phase_diagram(
     >>> found.critical("gain").shape
     (2,)
     """
-    net = _network(cell)
+    net = network(cell, "the cell")
     table = _axes(axes)
     ensemble = _ensemble(net, sizes, settings)
     _try(ensemble, table)
@@ -214,14 +214,6 @@ def measure(point: dict[str, Any], seed: int, ensemble: Ensemble) -> dict[str, f
 
 
 # ---------------------------------------------------------------- checked before it is measured
-
-
-def _network(cell: Any) -> Recurrence:
-    if isinstance(cell, str):
-        return Recurrence.parse(cell) if "=" in cell else cells.load(cell)
-    if not isinstance(cell, Recurrence):
-        raise InputError(f"found {type(cell).__name__}; expected a recurrence, equations or the name of a cell")
-    return cell
 
 
 def _axes(axes: Any) -> dict[str, list[Any]]:

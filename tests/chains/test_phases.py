@@ -17,7 +17,9 @@ from rnnderive import InputError
 from rnnderive.chains.analysis import analyze
 from rnnderive.chains.ensemble import KINDS, Ensemble
 from rnnderive.chains.phases import Phases, phase_diagram
+from rnnderive.chains.results import Record, ResultsError
 from rnnderive.chains.sweep import processes
+from rnnderive.chains.table import Sweep
 
 SIZES = {"h": 12, "x": 2, "y": 1}
 AXES = {"gain": [0.5, 1.5], "input_scale": [0.0, 1.0]}
@@ -182,10 +184,22 @@ def test_the_table_and_the_csv_say_verdicts_in_words(diagram: Phases) -> None:
 
 
 def test_the_most_frequent_verdict_is_told(tmp_path: Path) -> None:
-    found = phase_diagram("rnn", {"gain": [1.0]}, sizes=SIZES, T=200, seeds=3)
-    counts = [KINDS[int(k)] for k in found.sweep["kind"][0]]
-    assert found.kinds[0] == max(counts, key=counts.count)
+    codes = {0.5: (2, 5, 5), 1.0: (3, 2, 1), 2.0: (4, 4, 0)}
+    points = tuple({"gain": g} for g in codes)
+    records = tuple(
+        Record(k, s, points[k], {"kind": c}) for k, cs in enumerate(codes.values()) for s, c in enumerate(cs)
+    )
+    found = Phases(Sweep(points, (0, 1, 2), records, {"gain": tuple(codes)}), ensemble())
+    assert found.kinds.tolist() == ["chaotic", "cut off", "exploding"]
     assert found.to_csv(tmp_path / "a.csv") == (tmp_path / "a.csv").read_text()
+    with pytest.raises(ResultsError, match="cannot write"):
+        found.to_csv(tmp_path / "none" / "a.csv")
+
+
+def test_the_critical_line_does_not_depend_on_the_order_of_an_axis() -> None:
+    options: dict[str, Any] = {"sizes": {"h": 3, "x": 1}, "T": 30}
+    shuffled = phase_diagram(LINEAR, {"gain": [2.0, 0.5, 4.0, 0.8]}, **options).critical("gain")
+    assert shuffled == pytest.approx(0.8 - 1.2 * np.log(0.8) / np.log(2.0 / 0.8))
 
 
 def test_a_map_shows_the_grid_in_rising_order(diagram: Phases) -> None:
@@ -237,7 +251,7 @@ def test_categories_and_what_is_not_finite_are_drawn(diagram: Phases) -> None:
     two = phase_diagram(LINEAR, {"gain": [0.5, 2.0], "scheme": ["glorot", "keras"]}, sizes={"h": 3, "x": 1}, T=9)
     marks = two.plot.map().get_lines()
     assert [m.get_xdata()[0] for m in marks[:2]] == pytest.approx([1.25, 1.25])  # ln ½ = −ln 2: in the middle
-    assert "<svg" in two._repr_html_() or two._repr_html_().count("<tr>") == 5
+    assert "<svg" in two._repr_html_() and two._repr_html_().count("<tr>") == 5
 
 
 # ------------------------------------------------------------ bad input
