@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_no_steps_change_nothing() -> None:
     net, params, task = small()
     trained = train(net, params, task.batches(4), steps=0)
+    assert not any(np.shares_memory(trained.params[n], p) for n, p in params.items())
     assert all((trained.params[n] == p).all() for n, p in params.items()) and len(trained.losses) == 0
 
 
@@ -282,9 +284,12 @@ def test_batches_are_the_same_for_a_seed(task: Task) -> None:
         assert (one[0][name] != one[1][name]).any() and (one[0][name] != third[0][name]).any()
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-@pytest.mark.parametrize("cell", [name for name in cells.LIBRARY if name != "dense"])
-def test_every_cell_of_the_library_can_be_given_a_task(cell: str, task: Task) -> None:
+LOOPS = [name for name in cells.LIBRARY if name != "dense"]
+
+
+@pytest.mark.parametrize(("cell", "name"), [*((n, "adding") for n in LOOPS), *((n, "copy") for n in LOOPS[:4])])
+def test_every_cell_of_the_library_can_be_given_a_task(cell: str, name: str) -> None:
+    task = TASKS[name]
     net = task.network(cell)
     layers = {"h_1": 4} if "h_1" in net else {}
     params = initialise(net, 0, inputs=next(task.batches(2)), sizes={Anatomy.of(net).output: 4, **layers})
@@ -344,5 +349,6 @@ def test_a_gated_cell_learns_to_copy() -> None:
 
 def test_the_example_runs() -> None:
     command = [sys.executable, str(ROOT / "examples/adding_problem.py"), "--T", "4", "--steps", "10", "--units", "3"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert [line.split()[0] for line in told.stdout.splitlines()] == ["adding", "rnn", "lstm", "gru"]
