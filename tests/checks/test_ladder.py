@@ -45,6 +45,29 @@ def test_truncation_of_loops_in_both_directions_is_left_out_with_a_reason() -> N
     assert "directions" in row.note
 
 
+@pytest.mark.parametrize(
+    ("entry", "found", "good"),
+    [
+        (1.0, 1 + 2e-13, True),
+        (1.0, 1 + 2e-12, False),  # 1e-12 of the largest
+        (1e-5, 1e-5 * (1 + 5e-10), True),
+        (1e-5, 1e-5 * (1 + 1e-8), False),  # 1e-9 of itself
+        (0.0, 5e-15, True),  # rounding of the largest
+        (0.0, 5e-14, False),
+        (1e-5, np.nan, False),
+    ],
+)
+def test_an_entry_is_held_to_the_largest_and_to_itself(entry: float, found: float, good: bool) -> None:
+    result = differences.disagreement([1.0, found], [1.0, entry])
+    assert (result.bad is None) is good
+
+
+def test_rounding_is_zero_only_within_what_is_far_larger() -> None:
+    assert differences.disagreement([1e-16], [2e-16], within=1.0).bad is None
+    assert differences.disagreement([1e-16], [2e-16]).bad == (0,)
+    assert differences.disagreement([1e-10], [2e-16], within=1.0).bad == (0,)
+
+
 def test_a_different_seed_is_a_different_point() -> None:
     a, b = (check(rd.cells.vanilla(), seed=s, rungs="complex") for s in (0, 1))
     assert a and b
