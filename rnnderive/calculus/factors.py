@@ -6,6 +6,7 @@ They print as the lecture writes them (∂h³/∂h²) and evaluate as the matrix
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -13,6 +14,7 @@ import sympy as sp
 from rnnderive import printing as pr
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
+from rnnderive.language.terms.base import once
 
 __all__ = ["Factor", "OrderedProduct", "State", "SumOver", "Total"]
 
@@ -28,7 +30,7 @@ class State(Term):
         return sp.Add(*(m.shape[0] for m in self.terms)), sp.S.One
 
     def math(self, notation: pr.Notation) -> pr.Math:
-        return pr.with_index(pr.name_math(str(self.args[0])), tm.index_math(self.args[1]))
+        return pr.with_index(pr.name_math(self.args[0].name), tm.index_math(self.args[1]))
 
     def value(self, algebra: Any, *values: Any) -> Any:
         return tm.Stack(*self.terms).value(algebra, *values)
@@ -61,18 +63,19 @@ class Factor(Term):
     def terms(self) -> tuple[Term, ...]:
         return (self.args[3],)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[Any, Any]:
         return self.args[3].shape
 
     def rebuild(self, *terms: Term) -> Term:
         return Factor(self.args[0], self.over, self.under, terms[0])
 
-    def value(self, algebra: Any, *values: Any) -> Any:
-        return values[0]
+    @once
+    def evaluate(self, run: Any, step: int | None) -> Any:
+        return run.term(self.jacobian, step)
 
     def math(self, notation: pr.Notation) -> pr.Math:
-        return pr.derivative(self.over.math(notation), self.under.math(notation), str(self.args[0]))
+        return pr.derivative(self.over.math(notation), self.under.math(notation), self.args[0].name)
 
     def code(self, *codes: str) -> str:
         return codes[0]

@@ -18,6 +18,8 @@ from rnnderive.language.terms import T, Term
 
 __all__ = ["Step", "steps"]
 
+WRITTEN_OUT = 12  # a sum of more paths, or a path of more factors, is written with ⋯
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,7 +32,8 @@ class Step:
         What was done, words and formulas.
     left, right : Term
     shown : Math or None
-        How the right side is written where it is not the term's own notation (⋯ for any T).
+        How the right side is written where it is not the term's own notation: with ⋯ for any T, and
+        where a sum or a product has more than 12 parts.  `right` has all of them.
     """
 
     number: int
@@ -84,16 +87,38 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
     current = expanded(None)
     through = _listed([graph.label(o) for o, _ in table[None][1]])
     how = (" through ", *through) if through else (" directly",)
-    yield ("chain rule: ", graph.of, " depends on ", graph.wrt, *how), left, tm.plus(*current)
+    notation = pr.Notation(graph.net.loss or "L")
+    yield ("chain rule: ", graph.of, " depends on ", graph.wrt, *how), left, *_line(current, notation)
     for node in order:
         if node is None:
             continue
         label, total = graph.label(node), graph.total(node)
         parts = expanded(node)
-        yield ("total derivative of ", label, ": ", *_reason(graph, table[node])), total, tm.plus(*parts)
+        yield ("total derivative of ", label, ": ", *_reason(graph, table[node])), total, *_line(parts, notation)
         current = [piece for part in current for piece in _substituted(part, total, parts)]
-        yield ("substitute ", total, " and multiply out"), left, tm.plus(*current)
+        yield ("substitute ", total, " and multiply out"), left, *_line(current, notation)
     yield from _written_out(f for n in order for f in (*(g for _, g in table[n][1]), table[n][0]) if f is not None)
+
+
+def _line(paths: list[Term], notation: pr.Notation) -> tuple[Term, pr.Math | None]:
+    """A sum of paths, and how it is written where it is long: the first and the last ones, ⋯ between them."""
+    total = tm.plus(*paths)
+    longest = max((len(p.args) for p in paths if isinstance(p, tm.Product)), default=0)
+    if max(len(paths), longest) <= WRITTEN_OUT:
+        return total, None
+    ends = [*paths[:2], *paths[-1:]] if len(paths) > 3 else paths
+    items = [_path(p, notation) for p in ends]
+    if len(paths) > 3:
+        items.insert(2, pr.Symbol("dots"))
+    return total, pr.Infix(("", *["+"] * (len(items) - 1)), tuple(items), pr.SUM) if len(items) > 1 else items[0]
+
+
+def _path(path: Term, notation: pr.Notation) -> pr.Math:
+    """A product, written without its middle where it is long."""
+    if not isinstance(path, tm.Product) or len(path.args) <= WRITTEN_OUT:
+        return path.math(notation)
+    first, last = tm.Product(*path.args[:3]), tm.Product(*path.args[-2:])
+    return pr.Row((first.math(notation), pr.Symbol("dots"), last.math(notation)))
 
 
 def _written_out(factors: Iterable[Term]) -> Iterator[tuple[Any, ...]]:

@@ -91,7 +91,7 @@ def check_steps(d: Derivation, wrt: str, T: Any = tm.T, *, of: str | None = None
     if isinstance(graph.wrt, tm.At):
         for k in graph.wrt.index.free_symbols - {tm.T}:
             run.bound[k] = min(2, steps)
-    exact = {n for s in lines for side in (s.left, s.right) for n in tm.members(side) if isinstance(n, Total)}
+    exact = {n for n in tm.parts(*(side for s in lines for side in (s.left, s.right))) if isinstance(n, Total)}
     run.totals = total_derivatives(run, graph, exact)  # type: ignore[attr-defined]
     local = _local(net, graph, steps, seed)
     return tuple(_factor(s, local) if isinstance(s.left, Factor) else _line(s, run) for s in lines)

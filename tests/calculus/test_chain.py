@@ -236,3 +236,17 @@ def test_what_the_loss_does_not_depend_on_has_the_derivative_zero() -> None:
     assert d.chain("A", 3).is_null
     assert d.chain("A").is_null
     assert str(d.adjoint["dA"].right).startswith("zeros")
+
+
+def test_long_derivations_are_written_with_dots_and_checked_in_full() -> None:
+    d = rd.derive(rd.cells.vanilla())
+    marks = rd.checks.check_steps(d, "U", 30)
+    assert all(marks)
+    whole = [s for s in d.steps("U", 30) if s.left == d.graph("U", 30).total(None)]
+    assert isinstance(whole[-1].right, tm.Plus)
+    assert len(whole[-1].right.args) == 30
+    assert str(whole[-1]).startswith(
+        "(61) dL/dU = ∂L/∂h^30 ∂⁺h^30/∂U + ∂L/∂h^30 ∂h^30/∂h^29 ∂⁺h^29/∂U + ⋯ + "
+        "∂L/∂h^30 ∂h^30/∂h^29 ∂h^29/∂h^28 ⋯ ∂h^2/∂h^1 ∂⁺h^1/∂U "
+    )
+    assert not any("⋯" in str(s) for s in d.steps("U", 10))

@@ -51,7 +51,7 @@ from rnnderive.language.terms.named import (
     Unary,
 )
 from rnnderive.language.terms.time import BatchSum, TimeSum, Where, conditional, where
-from rnnderive.language.terms.walking import at_horizon, at_time, members, shift, transform
+from rnnderive.language.terms.walking import at_horizon, at_time, members, parts, shift, transform
 
 __all__ = [
     "BATCH",
@@ -109,6 +109,7 @@ __all__ = [
     "members",
     "number_code",
     "number_math",
+    "parts",
     "plus",
     "power",
     "product",

@@ -6,13 +6,14 @@ identities.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from rnnderive import printing as pr
-from rnnderive.language.terms.base import Shape, Term
+from rnnderive.language.terms.base import Shape, Term, once
 from rnnderive.language.terms.formulas import dimension_math
 from rnnderive.language.terms.jacobians import Commutation, Diag
 from rnnderive.language.terms.leaves import Extent, Eye, Number, Ones, Zeros
@@ -51,7 +52,7 @@ def common_shape(terms: tuple[Term, ...]) -> Shape:
 class Plus(Term):
     """Sum, in the order it was written."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return common_shape(self.args)
 
@@ -79,7 +80,7 @@ class Plus(Term):
 class Times(Term):
     """Elementwise product; a scalar multiplies every entry."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return common_shape(self.args)
 
@@ -141,7 +142,7 @@ def is_inverse(term: Term) -> bool:
 class Power(Term):
     """Elementwise integer power; ``1 / x`` is the power -1."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.args[0].shape
 
@@ -171,15 +172,24 @@ class Power(Term):
 class Product(Term):
     """Matrix product of two or more factors."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.args[0].shape[0], self.args[-1].shape[1]
 
     def rebuild(self, *terms: Term) -> Term:
         return product(*terms)
 
+    @once
+    def evaluate(self, run: Any, step: int | None) -> Any:
+        return super().evaluate(run, step)
+
     def value(self, algebra: Any, *values: Any) -> Any:
-        # From the right while the right end is a column: matrix times vector is cheap.
+        # From the narrow end: vector times matrix is cheap.
+        if values[0].shape[0] < values[-1].shape[1]:
+            total = values[0]
+            for v in values[1:]:
+                total = algebra.reduce(total @ v)
+            return total
         total = values[-1]
         for v in reversed(values[:-1]):
             total = algebra.reduce(v @ total)
@@ -200,7 +210,7 @@ class Product(Term):
 class Transpose(Term):
     """The transpose."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         rows, columns = self.args[0].shape
         return columns, rows
@@ -225,7 +235,7 @@ class Transpose(Term):
 class Stack(Term):
     """Blocks on top of each other: ``[h, x]``."""
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return sp.Add(*(a.shape[0] for a in self.args)), self.args[0].shape[1]
 

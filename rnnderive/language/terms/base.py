@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property, wraps
 from typing import Any
 
 import sympy as sp
@@ -9,7 +11,7 @@ from sympy.matrices.expressions.matexpr import MatrixExpr
 
 from rnnderive import printing as pr
 
-__all__ = ["Shape", "Term", "as_term"]
+__all__ = ["Shape", "Term", "as_term", "once"]
 
 Shape = tuple[Any, Any]
 
@@ -19,6 +21,20 @@ def _late() -> Any:
     from rnnderive.language.terms import arithmetic
 
     return arithmetic
+
+
+def once(evaluate: Callable[[Any, Any, int | None], Any]) -> Callable[[Any, Any, int | None], Any]:
+    """Let a run keep the value of a term at fixed steps: the lines of a derivation share long products."""
+
+    @wraps(evaluate)
+    def kept(term: Any, run: Any, step: int | None) -> Any:
+        if step is not None or run.bound:
+            return evaluate(term, run, step)
+        if (term, None) not in run.known:
+            run.known[term, None] = evaluate(term, run, step)
+        return run.known[term, None]
+
+    return kept
 
 
 class Term(MatrixExpr):
@@ -35,7 +51,7 @@ class Term(MatrixExpr):
         """(rows, columns); either may be symbolic."""
         raise TypeError(f"{type(self).__name__} has no shape")
 
-    @property
+    @cached_property
     def terms(self) -> tuple[Term, ...]:
         """Those of ``args`` that are terms."""
         return tuple(a for a in self.args if isinstance(a, Term))
@@ -57,7 +73,7 @@ class Term(MatrixExpr):
         """Return the formula tree."""
         raise TypeError(f"{type(self).__name__} has no notation")
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:
         """Whether the shape is 1×1."""
         return bool(self.shape[0] == 1 and self.shape[1] == 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -16,6 +17,7 @@ T = sp.Symbol("T", integer=True, positive=True)
 BATCH = sp.Symbol("batch", integer=True, positive=True)
 
 
+@lru_cache(maxsize=4096)
 def index_math(index: Any) -> pr.Math:
     """A time index as a formula: t−1, T, 3."""
     index = sp.sympify(index)

@@ -22,7 +22,7 @@ class Parameter(Term):
 
     @property
     def name(self) -> str:
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def shape(self) -> Shape:
@@ -49,7 +49,7 @@ class At(Term):
 
     @property
     def name(self) -> str:
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def index(self) -> sp.Expr:
@@ -127,7 +127,7 @@ class Extent(Term):
         return dimension_math(self.args[0])
 
     def code(self, *codes: str) -> str:
-        return str(self.args[0])
+        return self.args[0].name
 
     def doit(self, **hints: Any) -> Any:
         return self

@@ -33,7 +33,7 @@ class Apply(Term):
 
     @property
     def name(self) -> str:
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def shape(self) -> Shape:

@@ -46,7 +46,7 @@ class Where(Term):
 
     @property
     def relation(self) -> tuple[str, sp.Expr, sp.Expr]:
-        return str(self.args[0]), self.args[1], self.args[2]
+        return self.args[0].name, self.args[1], self.args[2]
 
     @property
     def shape(self) -> Shape:

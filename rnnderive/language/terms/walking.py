@@ -13,7 +13,7 @@ from rnnderive.language.terms.formulas import T, t
 from rnnderive.language.terms.leaves import At, Extent, Number, Parameter
 from rnnderive.language.terms.time import TimeSum, Where, conditional
 
-__all__ = ["at_horizon", "at_time", "members", "shift", "transform"]
+__all__ = ["at_horizon", "at_time", "members", "parts", "shift", "transform"]
 
 
 def members(term: Term, inside_sums: bool = True) -> Iterator[Term]:
@@ -24,6 +24,18 @@ def members(term: Term, inside_sums: bool = True) -> Iterator[Term]:
     for a in term.args:
         if isinstance(a, Term):
             yield from members(a, inside_sums)
+
+
+def parts(*terms: Term) -> Iterator[Term]:
+    """Every node of several terms once, however often it stands there."""
+    seen: set[Term] = set()
+    work = list(reversed(terms))
+    while work:
+        term = work.pop()
+        if term not in seen:
+            seen.add(term)
+            yield term
+            work += [a for a in reversed(term.args) if isinstance(a, Term)]
 
 
 def transform(term: Term, leaf: Callable[[Term], Term | None]) -> Term:
