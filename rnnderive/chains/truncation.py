@@ -134,33 +134,71 @@ def truncation(
         The K; powers of two up to T unless given.
     kind : {"window", "detach"}
 
+    Returns
+    -------
+    Truncation
+        In time T K n² for a window where the loss speaks at every step, T n² where it speaks at few.
+
     Raises
     ------
     InputError
-        When the gradient is zero, so that a bias has no meaning.
+        For a length under 1, and when the gradient is zero, or beyond floating point, so that a bias
+        has no meaning.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> from rnnderive.chains import course, state
+    >>> net = rd.Recurrence.parse("h[t] = a * h[t-1]\\nL = sum(h[T])")
+    >>> run = course.run(net, {"a": np.array([0.5])}, {"h0": np.ones(1), "T": 8})
+    >>> truncation(Trace(state.chains(net)[0], run), [1, 2, 4, 8]).bias.tolist()
+    [0.875, 0.75, 0.5, 0.0]
     """
     if kind not in ("window", "detach"):
         raise InputError(f"kind is {kind!r}; expected 'window' or 'detach'")
-    chosen = sorted(set(steps)) if steps is not None else [2**p for p in range(trace.T.bit_length())] + [trace.T]
-    if any(not k >= 1 for k in chosen):
-        raise InputError(f"the number of steps is {chosen[0]}; expected at least 1")
+    doubled = [*(2**p for p in range(trace.T.bit_length())), trace.T]
+    chosen = doubled if steps is None else sorted(set(steps))
+    for k in chosen:
+        if not k >= 1 or k != int(k):
+            raise InputError(f"the number of steps is {k}; expected a whole number from 1")
+    kept = list(dict.fromkeys(int(min(k, trace.T)) for k in chosen))
     whole = _flat(gradients(trace, _plain(trace.cotangents)))
     size = float(np.linalg.norm(whole))
     if size == 0.0:
         raise InputError("the gradient of the cell's parameters is zero, so there is no bias to speak of")
     bias, cosine = [], []
-    for k in dict.fromkeys(min(c, trace.T) for c in chosen):
+    for k in kept:
         cut = windowed(trace, k) if kind == "window" else detached(trace, k)
         part = _flat(gradients(trace, cut))
         bias.append(float(np.linalg.norm(whole - part)) / size)
         length = float(np.linalg.norm(part))
         cosine.append(float(whole @ part) / (size * length) if length else 0.0)
-    kept = list(dict.fromkeys(min(c, trace.T) for c in chosen))
     return Truncation(kind, np.array(kept), np.array(bias), np.array(cosine))
 
 
 def clipping(trace: Trace, threshold: float) -> Clipping:
-    """What clipping at `threshold` changes: the whole gradient, or the signal at each step."""
+    """What clipping at `threshold` changes: the whole gradient, or the signal at each step.
+
+    Parameters
+    ----------
+    trace : Trace
+    threshold : float
+
+    Raises
+    ------
+    InputError
+        For a threshold that is not above 0, and when the gradient is beyond floating point.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> from rnnderive.chains import course, state
+    >>> net = rd.Recurrence.parse("h[t] = a * h[t-1]\\nL = sum(h[T])")
+    >>> run = course.run(net, {"a": np.array([2.0])}, {"h0": np.ones(1), "T": 3})
+    >>> found = clipping(Trace(state.chains(net)[0], run), 1.0)
+    >>> found.norm, round(found.factor, 6)
+    (12.0, 0.083333)
+    """
     if not threshold > 0:
         raise InputError(f"the threshold is {threshold}; expected a number above 0")
     whole = _flat(gradients(trace, _plain(trace.cotangents)))
