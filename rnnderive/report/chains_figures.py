@@ -1,0 +1,319 @@
+"""The figures of the chains report, each with its measurement; drawn in the one style, legends above the axes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from rnnderive import cells
+from rnnderive.chains.products import Array, operator_log_norms
+from rnnderive.chains.spectra import log_singular_values, naive_log_singular_values, qr_estimates
+from rnnderive.chains.theory import Claim, bounds, mean_field, random_products, truncation, wall
+from rnnderive.chains.theory.mean_field import activation
+from rnnderive.chains.theory.nets import autonomous, jacobians, parameter_arrays
+from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
+from rnnderive.report import document as doc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURES", "figure_of"]
+
+TEN = np.log(10)
+
+
+def figure_of(row: str, claims: Sequence[Claim], quick: bool) -> list[doc.Figure]:
+    """The figure that stands beside the table of a row, if there is one; measured and drawn when it is built."""
+    if row not in FIGURES:
+        return []
+    draw, stem, caption = FIGURES[row]
+
+    def drawn() -> Any:
+        with style():
+            return draw(claims, quick)
+
+    return [doc.Figure(drawn, caption, caption, stem)]
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def four_cells(claims: Sequence[Claim], quick: bool) -> Figure:
+    """Norms against the lag in the four cells of ρ and s₁, each with its bound."""
+    figure = _figure(10.4)
+    panels = figure.subplots(2, 2, sharex=True)
+    T = 60
+    kept = np.full(2, 0.5)
+    lags = np.arange(T + 1)
+    for ax, (radius, norm) in zip(panels.T.ravel(), ((0.5, 2.0), (2.0, 3.0), (0.5, 6.0), (5.0, 6.0)), strict=True):
+        U = bounds.with_norm_and_radius(radius, norm)
+        # With b = −U h the state h = 1/2 is a fixed point, where σ′ = 1/4 is largest.
+        J = jacobians(autonomous("sigmoid"), {"U": U, "b": -U @ kept}, {"T": T, "h0": kept})
+        ax.plot(lags, operator_log_norms(J) / TEN, label="measured $\\|P_{T,k}\\|_2$", **_look(0, T))
+        ax.plot(lags, lags * np.log10(norm / 4), label="bound $(\\gamma s_1)^{T-k}$", **_line(1))
+        ax.plot(lags, lags * np.log10(radius / 4), label="$(\\gamma\\rho)^{T-k}$", **_line(3))
+        ax.set_title(f"$\\rho = {radius:g}$, $s_1 = {norm:g} {'<' if norm < 4 else '>'} 1/\\gamma = 4$")
+        _powers(ax)
+    for ax in panels[1]:
+        ax.set_xlabel("distance $T-k$ in steps")
+    for ax in panels[:, 0]:
+        ax.set_ylabel("norm")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.6)
+    return figure
+
+
+def transient(claims: Sequence[Claim], quick: bool) -> Figure:
+    """‖U^t‖₂ of a non-normal matrix: it grows before it vanishes."""
+    figure, ax = _axes(6.6)
+    U = np.array([[0.5, 4.0], [0.0, 0.5]])
+    t = np.arange(21)
+    J = jacobians("h[t] = U @ h[t-1]\nL = sum(h[T])", {"U": U}, {"T": 20, "h0": np.zeros(2)})
+    # U^t = [[ρ^t, 4 t ρ^(t−1)], [0, ρ^t]]: its singular values multiply to ρ^2t, their squares add to ‖U^t‖²_F.
+    fine = np.linspace(0, 20, 401)
+    frobenius = 2 * 0.25**fine + (4 * fine * 0.5 ** (fine - 1)) ** 2
+    exact = np.sqrt((frobenius + np.sqrt(np.maximum(frobenius**2 - 4 * 0.0625**fine, 0))) / 2)
+    ax.plot(fine, np.log10(exact), label="theory", color=COLOURS[1])
+    ax.plot(t, operator_log_norms(J) / TEN, label="measured $\\|U^t\\|_2$", linestyle="", marker="o", markersize=4,
+            color=COLOURS[0])  # fmt: skip
+    ax.plot(fine, fine * np.log10(0.5), label="$\\rho^t$", **_line(3))
+    ax.plot(fine[:81], fine[:81] * np.log10(4.0616), label="bound $s_1^t$", **_line(2))
+    ax.set(xlabel="step $t$", ylabel="norm", xlim=(-0.5, 20.5), xticks=range(0, 21, 5))
+    _powers(ax, whole=False)
+    _legend(ax, 4)
+    return figure
+
+
+def the_wall(claims: Sequence[Claim], quick: bool) -> Figure:
+    """|∇E| over the plane of w and b, with the fold."""
+    figure, ax = _axes(8.6)
+    w, b = np.linspace(2, 9, 351), np.linspace(-6, 0, 241)
+    sizes = np.log10(wall.gradient_sizes(w, b))
+    levels = np.arange(-4, 4.1, 0.5)
+    picture = ax.contourf(w, b, np.clip(sizes.T, levels[0], levels[-1]), levels, cmap="cividis")
+    symbol = sp.Symbol("w", positive=True)
+    past = w[w > 4]
+    for k, (_, fold) in enumerate(wall.fold_points(symbol)):
+        line = np.real(sp.lambdify(symbol, fold, "numpy")(past))
+        ax.plot(past, line, color="white", linestyle=("--", ":")[k], linewidth=1.6)
+        ax.plot([], [], color="#888888", linestyle=("--", ":")[k], label=("upper fold", "lower fold")[k])
+    start = 0.5
+    at_start = float(activation("sigmoid", np.array([start]))[0][0])
+    slope = float(activation("sigmoid", np.array([start]))[1][0])
+    unstable = w[w > 1 / slope]
+    ax.plot(unstable, start - unstable * at_start, color=COLOURS[1], linewidth=1.4,
+            label="the start is an unstable fixed point")  # fmt: skip
+    ax.set(xlabel="weight $w$", ylabel="bias $b$", xlim=(2, 9), ylim=(-6, 0))
+    ax.grid(False)
+    bar = figure.colorbar(picture, ax=ax, label="$|\\nabla E|$", ticks=levels[::4])
+    bar.ax.set_yticklabels([f"$10^{{{v:.0f}}}$" for v in levels[::4]])
+    _legend(ax, 3)
+    return figure
+
+
+# ---------------------------------------------------------------- random networks
+
+
+def newman(claims: Sequence[Claim], quick: bool) -> Figure:
+    """Newman's spectrum and the measured exponents with their errors."""
+    found = [c for c in claims if "standard errors" in c.statement]
+    figure = _figure(9.4)
+    top, low = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    i = np.arange(1, len(found) + 1)
+    theory, measured, allowed = (np.array([getattr(c, a) for c in found]) for a in ("theory", "measured", "tolerance"))
+    top.plot(i, theory, label="theory, $\\frac{1}{2}\\,[\\ln 2 + \\psi((N-i+1)/2)]$", **_line(1))
+    top.errorbar(i, measured, allowed / 4, linestyle="", marker="o", markersize=4, capsize=2, color=COLOURS[0],
+                 label="measured ± 1 s.e.")  # fmt: skip
+    top.set(ylabel="$\\lambda_i$ in nats a step")
+    low.axhline(0, **{**_line(1), "linewidth": 1.0})
+    low.errorbar(i, 1e3 * (measured - theory), 1e3 * allowed / 4, linestyle="", marker="o", markersize=4, capsize=2,
+                 color=COLOURS[0])  # fmt: skip
+    low.set(xlabel="index $i$", ylabel="measured − theory\nin $10^{-3}$ nats", xticks=i)
+    _legend(top, 2)
+    return figure
+
+
+def digits(claims: Sequence[Claim], quick: bool) -> Figure:
+    """The float product's singular values against the exact ones, and the error against the length."""
+    figure = _figure(8.6)
+    left, right = figure.subplots(1, 2)
+    factors = np.random.default_rng(0).normal(size=(60, 6, 6))
+    exact = random_products.exact_log_singular_values(factors)
+    i = np.arange(1, 7)
+    left.plot(i, exact / TEN, label="exact, 150 digits", linestyle="", marker="s", markersize=8, fillstyle="none",
+              color=COLOURS[6])  # fmt: skip
+    left.plot(i, naive_log_singular_values(factors) / TEN, label="SVD of the float product", **_look(1, 6))
+    left.plot(i, log_singular_values(factors) / TEN, label="alternating QR until it settles", linestyle="",
+              marker="o", markersize=4, color=COLOURS[0])  # fmt: skip
+    left.set(xlabel="index $i$", ylabel="singular value $s_i$", xticks=i)
+    _powers(left, whole=False)
+    lengths = np.array([2, 5, 10, 15, 20, 30, 40, 50, 60])
+    errors = np.array([_errors(factors[:T]) for T in lengths])
+    words = ("SVD of the float product", "one QR sweep", "three QR sweeps", "alternating QR until it settles")
+    for k, look in enumerate((1, 3, 2, 0)):
+        right.plot(lengths, np.log10(np.maximum(errors[:, k], 1e-16)), label=words[k], **_look(look, 1))
+    right.set(xlabel="number of factors", ylabel="largest error in nats")
+    _powers(right)
+    _legend(left, 1)
+    _legend(right, 1)
+    return figure
+
+
+def _errors(factors: Array) -> list[float]:
+    exact = random_products.exact_log_singular_values(factors)
+    first, _, third = qr_estimates(factors, 3)
+    found = (naive_log_singular_values(factors), first, third, log_singular_values(factors))
+    return [float(np.abs(logs - exact).max()) for logs in found]
+
+
+def mean_field_curves(claims: Sequence[Claim], quick: bool) -> Figure:
+    """λ₁ by mean field against the gain, and the simulated nets of the table."""
+    figure, ax = _axes(7.6)
+    for k, drive in enumerate((0.0, 0.5, 1.0)):
+        gains = np.linspace(1.02 if not drive else 0.6, 5.2 if not drive else 2.6, 60)
+        rates = [mean_field.susceptibility("tanh", g, mean_field.variance("tanh", g, drive)) for g in gains]
+        ax.plot(gains, np.log(rates) / 2, color=COLOURS[k], linestyle=DASHES[k])
+        points = _simulated(claims, drive)
+        if points:
+            ax.plot(*np.array(points).T, linestyle="", marker=MARKERS[k], markersize=6, color=COLOURS[k])
+        words = f"input $\\sigma_u = {drive:g}$" if drive else "no input"
+        ax.plot([], [], color=COLOURS[k], linestyle=DASHES[k], marker=MARKERS[k], label=words)
+    ax.axhline(0.0, color="#888888", linewidth=0.8)
+    ax.set(xlabel="gain $g$ ($\\sigma_w$)", ylabel="$\\lambda_1$ in nats a step")
+    _legend(ax, 3)
+    return figure
+
+
+def _simulated(claims: Sequence[Claim], drive: float) -> list[tuple[float, float]]:
+    """Gain and measured exponent of the simulated tanh nets among the claims."""
+    pattern = rf"σ_w = ([\d.]+), σ_u = {drive}: growth of" if drive else r"^g = ([\d.]+): λ_1 of a simulated"
+    return [(float(m[1]), float(c.measured)) for c in claims if (m := re.search(pattern, c.statement))]
+
+
+# ---------------------------------------------------------------- gates and truncation
+
+
+def forget_bias(claims: Sequence[Claim], quick: bool) -> Figure:
+    """The cell path alone, the whole chain, and theory, against the forget bias."""
+    figure, ax = _axes(7.6)
+    biases = np.linspace(-1, 6, 15)
+    T, n = 100, 16
+    net = cells.lstm()
+    rng = np.random.default_rng(11)
+    params = parameter_arrays(net, {"n_h": n, "n_x": n, "n_y": 1}, rng, 1 / np.sqrt(2 * n))
+    inputs: dict[str, Any] = {"x": rng.normal(size=(T, n)), "target": np.zeros(1)}
+    found: dict[str, list[float]] = {"C": [], "hC": []}
+    for bias in biases:
+        given = {**params, "b_f": np.full(n, bias)}
+        for name, states in (("C", ("C",)), ("hC", ("h", "C"))):
+            found[name].append(float(operator_log_norms(jacobians(net, given, inputs, states), [T])[0]) / TEN)
+    fine = np.linspace(-1, 6, 200)
+    ax.plot(biases, found["hC"], label="whole chain of $(h, C)$", **_look(0, 1))
+    ax.plot(biases, found["C"], label="along $C$ alone, $\\max_i \\prod f_i$", **_look(1, 1))
+    ax.plot(fine, -T * np.logaddexp(0, -fine) / TEN, label="$\\sigma(b)^{100}$", **_line(2))
+    ax.set(xlabel="forget bias $b$", ylabel="norm over 100 steps")
+    _powers(ax, whole=False)
+    _legend(ax, 3)
+    return figure
+
+
+def truncated(claims: Sequence[Claim], quick: bool) -> Figure:
+    """The bias of truncated back-propagation against its length."""
+    figure, ax = _axes(7.0)
+    lengths = (1, 2, 5, 10, 20, 50, 100)
+    for k, kind in enumerate(("Gaussian, gain 0.9", "orthogonal", "orthogonal × 1.2")):
+        biases = [truncation.truncation_bias(kind, K, seeds=3 if quick else 9) for K in lengths]
+        ax.plot(lengths, np.log10(biases), label=kind, **_look(k, 1))
+    ax.set(xscale="log", xlabel="$K$ in steps", ylabel="bias $\\|G - G_K\\|\\,/\\,\\|G\\|$", xticks=lengths)
+    ax.set_xticklabels([str(k) for k in lengths])
+    ax.minorticks_off()
+    _powers(ax, whole=False)
+    _legend(ax, 3)
+    return figure
+
+
+Draw = Callable[[Sequence[Claim], bool], Any]
+FIGURES: Mapping[str, tuple[Draw, str, str]] = {
+    "Pascanu, Mikolov, Bengio 2013": (
+        four_cells, "four-cells",
+        "A sigmoid net in each cell of {ρ < 1, ρ > 1} × {s₁ < 1/γ, s₁ > 1/γ}, held where its slope is largest. The "
+        "bound is never crossed. Upper right: s₁ > 1/γ, and the chain vanishes all the same.",
+    ),
+    "Non-normal transient": (
+        transient, "transient",
+        "A matrix with ρ = 1/2 and s₁ = 4.06: its powers grow before they vanish. The norm bound sees the first "
+        "step, the spectral radius the last ones.",
+    ),
+    "Bifurcation, Pascanu, Mikolov, Bengio 2013, fig. 3": (
+        the_wall, "wall",
+        "The wall: size of the gradient of E over weight and bias. Between the white lines, the folds derived "
+        "above, the step has three fixed points. On the orange line the start x = 1/2 is the unstable one, b = 1/2 "
+        "− w σ(1/2), with w σ′(1/2) > 1: each step multiplies the derivative by that. This line is the wall; a grid "
+        "sees little of it.",
+    ),
+    "Newman 1986": (
+        newman, "newman",
+        "Lyapunov exponents of products of Gaussian 16 × 16 matrices: theory and measurement, and their difference.",
+    ),
+    "Never form P": (
+        digits, "digits",
+        "Sixty Gaussian 6 × 6 factors. Left: small singular values of the float product are rounding error. Right: "
+        "errors against the length of the product; those below 10⁻¹⁶ are drawn there.",
+    ),
+    "Driven nets, Chen, Pennington, Schoenholz 2018": (
+        mean_field_curves, "mean-field",
+        "Largest exponent of random tanh nets: mean field (lines) and simulated nets (points). Above zero the gradient "
+        "explodes, below it vanishes.",
+    ),
+    "Forget bias, Gers et al. 2000; Jozefowicz et al. 2015": (
+        forget_bias, "forget-bias",
+        "An LSTM with 16 units and random weights: the norm of the chain over 100 steps, along C alone and of the "
+        "whole state. The path along C is not the gradient; it takes over when the gate is open.",
+    ),
+    "Truncated BPTT bias": (
+        truncated, "truncation",
+        "Bias of truncated back-propagation against its length K; tanh nets with 50 units, T = 200, a loss at T, "
+        "median of several nets.",
+    ),
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH_CM * CM, height * CM), layout="constrained")
+
+
+def _axes(height: float) -> tuple[Figure, Axes]:
+    figure = _figure(height)
+    return figure, figure.subplots()
+
+
+def _line(k: int) -> dict[str, Any]:
+    return {"color": COLOURS[k % 7], "linestyle": DASHES[k % 7]}
+
+
+def _look(k: int, points: int) -> dict[str, Any]:
+    return {**_line(k), "marker": MARKERS[k % 7], "markersize": 4, "markevery": max(1, points // 12)}
+
+
+def _legend(ax: Axes, columns: int) -> None:
+    """Above the axes, where it cannot cover what is drawn."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handlelength=2.6)
+
+
+def _powers(ax: Axes, whole: bool = True) -> None:
+    """Powers of ten on the vertical axis, whose numbers are their exponents."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
+    if whole:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
