@@ -103,6 +103,7 @@ def sweep(
 
     Examples
     --------
+    >>> import numpy as np
     >>> def walk(point, seed):
     ...     steps = np.random.default_rng(seed).normal(0, point["scale"], size=point["T"])
     ...     return {"end": steps.sum()}

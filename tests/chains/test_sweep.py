@@ -263,7 +263,7 @@ def test_a_torn_line_does_not_damage_the_next(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return {"b": 1}
 
-    for stop_at in (1, 2, 3):  # noqa: B007
+    for stop_at in (1, 2, 3):
         with pytest.raises(SweepInterrupted):
             sweep(measure, {"a": range(4)}, results=path)
         assert len(read_sweep(path)) == stop_at
