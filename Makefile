@@ -11,13 +11,16 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help report test peers doctest lint types layers golden ci clean .venv
+.PHONY: help report chains test peers doctest lint types layers golden ci clean .venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 report: $(STAMP) ## make the lecture report, and print where its PDF is
 	@$(PY) -m rnnderive report lecture --engine typst --output reports/lecture
+
+chains: $(STAMP) ## make the report on gradient chains (two minutes), and print where its PDF is
+	@$(PY) -m rnnderive report chains --engine typst --output reports/chains
 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto

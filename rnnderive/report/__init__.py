@@ -12,6 +12,7 @@ from typing import Any
 from rnnderive import cells
 from rnnderive.language import Recurrence
 from rnnderive.report.cell_report import cell_document, cell_report
+from rnnderive.report.chains_report import ChainsReport, chains, chains_document
 from rnnderive.report.document import (
     Aligned,
     Bold,
@@ -45,6 +46,7 @@ __all__ = [
     "Bold",
     "Box",
     "Bullets",
+    "ChainsReport",
     "Cite",
     "Code",
     "Document",
@@ -65,6 +67,8 @@ __all__ = [
     "build",
     "cell_document",
     "cell_report",
+    "chains",
+    "chains_document",
     "latex_source",
     "lecture",
     "lecture_document",

@@ -161,7 +161,7 @@ def hochreiter() -> Iterator[Line]:
     inside = pr.Row((_slope(net), pr.Fenced(sympy_math(1 - net * sp.tanh(net / 2)))))
     change = pr.Frac(pr.Prefix(pr.Symbol("d"), pr.Numeral("")), pr.Prefix(pr.Symbol("d"), sympy_math(net)))
     same = equal(sp.diff(net * slope, net), slope * (1 - net * sp.tanh(net / 2)))
-    yield Line("its derivative", _is(pr.Row((change, factor)), inside), same)
+    yield Line("its derivative", _is(pr.Row((change, pr.Fenced(factor))), inside), same)
     zero = equal((1 - net * sp.tanh(net / 2)).subs(sp.tanh(net / 2), 1 / sp.coth(net / 2)), 1 - net / sp.coth(net / 2))
     yield Line("which vanishes at", _is(sympy_math(net), sympy_math(condition.rhs)), zero)
     close = abs(sp.N((condition.lhs - condition.rhs).subs(net, root), 30)) < sp.Float("1e-25")
@@ -234,8 +234,8 @@ def chrono() -> Iterator[Line]:
     yield Line("simplified", _is(left, sympy_math(1 - 1 / T)), equal(gate, 1 - 1 / T))
     limit = sp.limit((1 - 1 / T) ** T, T, sp.oo)
     power = pr.Script(pr.Fenced(sympy_math(1 - 1 / T)), None, sympy_math(T))
-    tends = _is(pr.Row((pr.Script(pr.Word("lim"), sympy_math(T)), power)), sympy_math(limit), _number(limit, 6))
-    yield Line("after T steps, for T without bound", tends, equal(limit, sp.exp(-1)))
+    tends = _is(pr.Row((pr.Word("lim"), power)), sympy_math(limit), _number(limit, 6))
+    yield Line("after T steps, in the limit of T without bound", tends, equal(limit, sp.exp(-1)))
 
 
 def critical_gain(cell: str, weight: str) -> Iterator[Line]:
@@ -272,8 +272,8 @@ def white_input() -> Iterator[Line]:
          (1 + lam**2) / (1 - lam**2) ** 3, "s"),
     )  # fmt: skip
     for words, term, total, printed, name in series:
-        inner = pr.name_math("h") if name == "h" else pr.derivative(pr.Letter("h"), pr.Letter("lambda"))
-        left = pr.Row((pr.Word("E"), pr.Script(pr.Fenced(inner), None, pr.Numeral("2"))))
+        slope = pr.Fenced(pr.derivative(pr.Letter("h"), pr.Letter("lambda")))
+        left = pr.Row((pr.Word("E"), pr.Script(pr.Letter("h") if name == "h" else slope, None, pr.Numeral("2"))))
         power = pr.Big("sum", _is(pr.Letter("k"), pr.Numeral("0")), pr.Symbol("infty"),
                        sympy_math(sp.powsimp(sp.simplify(term**2))))  # fmt: skip
         yield Line(words, _is(left, power, sympy_math(printed)), equal(total, printed))

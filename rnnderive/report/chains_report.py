@@ -13,7 +13,8 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from rnnderive import printing as pr
-from rnnderive.chains.theory import TOPICS, Claim
+from rnnderive.chains import theory
+from rnnderive.chains.theory import Claim, forms
 from rnnderive.report import document as doc
 from rnnderive.report import parts
 from rnnderive.report.chains_derivations import DERIVATIONS, steps
@@ -26,6 +27,7 @@ __all__ = ["ChainsReport", "chains", "chains_document", "measured_claims"]
 Say = Callable[[str], Any]
 Claims = Mapping[str, Sequence[Claim]]
 
+TOPICS = {**theory.TOPICS, "forms": forms.claims}
 TITLES = {
     "bounds": "Conditions and bounds",
     "wall": "The wall, and the fold below it",
@@ -36,6 +38,7 @@ TITLES = {
     "greff": "The backward pass of a peephole LSTM",
     "sensitivity": "Sensitivity without explosion",
     "truncation": "Truncated back-propagation",
+    "forms": "One name, two cells",
     "checkpointing": "Memory against time",
     "precision": "Digits, and how gradients are tested",
 }
@@ -55,6 +58,7 @@ WORDS = {
     "from the cell’s equations: identical in a finite field, at random points, with no tolerance.",
     "sensitivity": "A linear unit h' = λh + x with a long memory: no chain explodes, and the loss still grows steep "
     "in λ.",
+    "forms": "Where the reset gate stands makes two cells of the GRU; which way its update gate turns does not.",
     "truncation": "Two things go by that name: cutting the sum over k, and detaching the state between chunks.",
     "checkpointing": "A gradient needs the states in reverse order. With s snapshots for l steps the fewest forward "
     "steps are t = r l − C(s+r, s+1), with the smallest r for which C(s+r, s) ≥ l.",
@@ -255,21 +259,22 @@ def _topics(found: Claims, quick: bool) -> Iterator[doc.Section]:
     for topic, claims in found.items():
         yield doc.Section(_title(topic), [doc.Paragraph(*prose(WORDS[topic]))] if topic in WORDS else [])
         for row, group in _by_row(claims):
-            derived = [steps(lines()) for lines in DERIVATIONS.get(row, ())]
+            lines = [line for derivation in DERIVATIONS.get(row, ()) for line in derivation()]
+            derived = [steps(lines)] if lines else []
             blocks = [*derived, claim_table(row, group, _label(row)), *figure_of(row, group, quick)]
             yield doc.Section([*prose(row)], blocks, level=2)
 
 
 def _numbers_corrected() -> doc.Section:
     return doc.Section(
-        "Numbers that are often given otherwise",
+        "Numbers that are also given otherwise",
         [
             doc.Bullets(
                 [
                     "Mean field of tanh nets at g = 3 and g = 5: Gauss–Hermite quadrature with some hundred nodes "
                     "gives q = 6.305386 and 20.688306; converged values are in the table above, and so are the "
                     "nodes’.",
-                    "The critical gain of a sigmoid net is 10.1493; 10.1473 is met too, and is not the root of χ = 1.",
+                    "The critical gain of a sigmoid net is 10.1493, the root of χ = 1; 10.1473 is not.",
                     "The half-life of a gate with forget bias 1 is 2.2127 steps (2.21268), not 2.2128.",
                 ]
             )

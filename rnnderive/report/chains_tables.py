@@ -10,7 +10,6 @@ import numpy as np
 from rnnderive import printing as pr
 from rnnderive.chains.theory import Claim
 from rnnderive.report import document as doc
-from rnnderive.report.parts import number_math
 
 __all__ = ["claim_table", "kind", "prose", "value_math"]
 
@@ -63,8 +62,9 @@ def kind(claim: Claim) -> str:
 
 def _without(source: str, how: str) -> str:
     """A source without the words that its kind says already."""
-    rest = re.sub(r"[;,] (the numbers are our own evaluation|evaluation our own|our own evaluation)", "", source)
-    return "" if rest in (how, "exact", "our own evaluation") else f"{rest}: "
+    own = r"(^|[;,] )(the numbers are our own evaluation|evaluation our own|examples our own|our own evaluation)"
+    rest = re.sub(own, "", source).lstrip(",; ")
+    return "" if rest in ("", "exact") else f"{rest}: "
 
 
 def _numbers(claim: Claim) -> list[doc.Text]:
@@ -92,7 +92,7 @@ def _digits(claim: Claim) -> int:
     size = max(abs(float(claim.theory)), abs(float(claim.measured)))
     allowed = claim.tolerance * (abs(float(claim.theory)) if claim.relative else 1.0)
     if float(claim.theory) == 0 or claim.relation != "=" or not 0 < size < np.inf:
-        return 4 if float(claim.theory) else 2
+        return 4 if float(claim.theory) or claim.relation != "=" else 2
     if allowed == 0:
         return MOST_DIGITS
     return int(np.clip(np.ceil(np.log10(size / allowed)) + 1, 2, MOST_DIGITS))
@@ -111,12 +111,14 @@ def value_math(value: float, digits: int) -> pr.Math:
         sign = pr.Symbol("infty")
         return pr.Infix(("-",), (sign,), pr.SUM) if value < 0 else sign
     if value == round(value) and abs(value) < 1e9:
-        return number_math(value, 9)
+        return _signed(str(round(value)))
+    if np.isnan(value):
+        return pr.Word("nan")
     rounded = float(f"{value:.{digits - 1}e}")
     mantissa, power = f"{rounded:.{digits - 1}e}".split("e")
-    if -4 < int(power) < 6 or not np.isfinite(value):
-        return number_math(rounded, digits + 1)
-    mantissa = mantissa.rstrip("0").rstrip(".")
+    if -4 < int(power) < 7:
+        return _signed(f"{rounded:.{max(digits - 1 - int(power), 0)}f}".rstrip("0").rstrip("."))
+    mantissa = f"{float(mantissa):.{min(digits, 6) - 1}f}".rstrip("0").rstrip(".")
     ten = pr.Script(pr.Numeral("10"), None, _signed(str(int(power))))
     return ten if mantissa == "1" else pr.Row((_signed(mantissa), pr.Symbol("cdot"), ten))
 
@@ -129,7 +131,7 @@ def _signed(words: str) -> pr.Math:
 
 # What SymPy or Python writes otherwise than a page does.
 _PLAIN = (("**2", "²"), ("sqrt", "√"), ("log(", "ln("), ("½", "1/2"), ("σ'", "σ′"), ("x'", "x′"), ("h'", "h′"))
-_SCRIPTS = re.compile(r"(?P<base>[A-Za-zλσδΣ]|\))(?P<scripts>(?:[_^](?:\{[^}]*\}|\d+|[A-Za-z]))+)")
+_SCRIPTS = re.compile(r"(?P<base>\bmax|[A-Za-zλσδΣ]|\))(?P<scripts>(?:[_^](?:\{[^}]*\}|\d+|[A-Za-z]))+)")
 
 
 def prose(text: str) -> Iterator[doc.Inline]:
@@ -143,6 +145,7 @@ def prose(text: str) -> Iterator[doc.Inline]:
     for old, new in _PLAIN:
         text = text.replace(old, new)
     text = re.sub(r"(?<![\w)\]])-(?=\d)|(?<= )-(?= )", "−", text)
+    text = re.sub(r"δ([a-z])\b", r"δ_\1", text)
     place = 0
     for found in _SCRIPTS.finditer(text):
         if found.start() > place:
