@@ -102,8 +102,8 @@ class Problem:
 
     @cached_property
     def sizes(self) -> dict[Any, int]:
-        """A number for every size, all different, and different from T and the batch."""
-        return sizes_for(self.net, (self.T, self.batch or 1, 1))
+        """A number for every size, all different, different from T and the batch, and not 2, a factor people forget."""
+        return sizes_for(self.net, (self.T, self.batch or 1, 1, 2))
 
     @cached_property
     def point(self) -> Point:

@@ -1,0 +1,401 @@
+"""Which mistakes reproduce the numbers that were handed over.
+
+Every edit of the correct adjoint is run, and compared entry by entry.  Where no single edit gives
+all the numbers, one that mends some wrong arrays and breaks none is accepted, and its result is
+edited again.  Short runs (T = 1, T = 2) come first there: mistakes that meet in a long run stand
+apart in them.  What is named reproduces the numbers; where nothing does, that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from rnnderive.calculus import Adjoint
+from rnnderive.checks.points import Point
+from rnnderive.hand.claims import Claims
+from rnnderive.hand.edits import Edit, clippings, edits
+from rnnderive.hand.problem import Problem
+from rnnderive.hand.variants import Course, Variants, course
+
+__all__ = ["Diagnosis", "Mistake", "Sight", "Tolerance", "diagnose", "tolerance_for"]
+
+MOST = 4
+WIDTH = 5
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a number may be from the one expected.
+
+    Attributes
+    ----------
+    entry : float
+        Relative to the entry itself.
+    array : float
+        Relative to the largest entry of its array: what cancellation leaves.
+    """
+
+    entry: float = 1e-9
+    array: float = 1e-12
+
+    def close(self, found: Any, expected: Any, scale: float = 0.0) -> Any:
+        """Entry by entry; `scale` is what counts as the largest entry, if it is larger."""
+        largest = np.abs(expected).max(initial=0.0)
+        return np.abs(found - expected) <= self.entry * np.abs(expected) + self.array * max(scale, largest)
+
+
+FLOAT32 = Tolerance(1e-4, 2e-5)
+
+
+def tolerance_for(claims: Claims) -> Tolerance:
+    """1e-9 of each entry; wider where the numbers are float32."""
+    dtypes = {np.asarray(a).dtype for a in (*claims.grads.values(), *claims.inner.values())}
+    return FLOAT32 if dtypes and all(d in (np.float32, np.float16) for d in dtypes) else Tolerance()
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake by name.
+
+    Attributes
+    ----------
+    kind, text, where : str
+        Its family, what is wrong as a person says it, and the equation that is wrong.
+    edit : Edit or None
+        The wrong derivation; None for what is no edit of equations.
+    """
+
+    kind: str
+    text: str
+    where: str
+    edit: Edit | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The mistakes that together reproduce the numbers handed over.
+
+    Attributes
+    ----------
+    mistakes : tuple of Mistake
+        Empty where nothing is wrong, or nothing explains it.
+    explained : bool
+    adjoint : Adjoint or None
+        The wrong derivation with all of the mistakes.
+    first : str
+        The first quantity, from the loss backward, whose own equation does not hold; only where
+        intermediate quantities were handed over.
+    """
+
+    mistakes: tuple[Mistake, ...] = ()
+    explained: bool = True
+    adjoint: Adjoint | None = field(default=None, compare=False, repr=False)
+    first: str = ""
+
+    def __len__(self) -> int:
+        return len(self.mistakes)
+
+    def __iter__(self) -> Iterator[Mistake]:
+        return iter(self.mistakes)
+
+    def __getitem__(self, k: int) -> Mistake:
+        return self.mistakes[k]
+
+    def __str__(self) -> str:
+        if not self.explained:
+            first = f"; the first quantity that deviates is {self.first}" if self.first else ""
+            return f"not explained by mistakes of the catalogue{first}"
+        return "; ".join(m.text for m in self.mistakes) or "no mistake"
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What was claimed at one point.
+
+    Attributes
+    ----------
+    at : Point
+    claims : Claims
+    """
+
+    at: Point
+    claims: Claims
+
+
+class Catalogue:
+    """All edits of one adjoint, made and run when they are asked for.
+
+    Parameters
+    ----------
+    problem : Problem
+    pulled : Adjoint
+        What is edited.
+    given : sequence of (Point, mapping)
+        Quantities handed over at a point, which are read instead of computed ones.
+    before : Catalogue, optional
+        Of another adjoint of the same network, whose runs forward are taken.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        pulled: Adjoint,
+        given: Sequence[tuple[Point, Mapping[str, Any]]] = (),
+        before: Catalogue | None = None,
+    ) -> None:
+        self.problem, self.pulled, self.given, self.before = problem, pulled, given, before
+        self._edits: dict[str, list[Edit]] = {}
+        self._courses: dict[int, tuple[Point, Course]] = {}
+        self._runs: dict[tuple[int, str], list[tuple[list[int], Course]]] = {}
+
+    def edits(self, place: str) -> list[Edit]:
+        """Edits of one equation; of several at once for ``""``."""
+        if place not in self._edits:
+            self._edits[place] = list(edits(self.problem, self.pulled, only=(place,) if place else ()))
+        return self._edits[place]
+
+    def course(self, at: Point) -> Course:
+        """The run of the adjoint as it is."""
+        if id(at) not in self._courses:
+            given = next((arrays for p, arrays in self.given if p is at), None)
+            other = self.before.course(at) if self.before else None
+            self._courses[id(at)] = at, course(self.pulled.net, self.problem.net, at, given, other)
+        return self._courses[id(at)][1]
+
+    def runs(self, at: Point, place: str) -> list[tuple[list[int], Course]]:
+        """Numbers of the edits of a place, by groups."""
+        key = (id(at), place)
+        if key not in self._runs:
+            self._runs[key] = list(self.run(at, self.edits(place)))
+        return self._runs[key]
+
+    def run(self, at: Point, found: Sequence[Edit]) -> Iterator[tuple[list[int], Course]]:
+        """Run edits; those that change the same equations together."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for k, e in enumerate(found):
+            groups.setdefault(tuple(sorted(e.changes)), []).append(k)
+        base = self.course(at)
+        for changed, rows in groups.items():
+            if changed:
+                yield rows, Variants(base, [found[k].changes for k in rows])
+            for k in [] if changed else rows:
+                yield [k], course(found[k].net, self.problem.net, at, None, base)
+
+
+@lru_cache(maxsize=4)
+def _catalogue(problem: Problem) -> Catalogue:
+    """The catalogue of the correct adjoint; verifying again does not make it again."""
+    return Catalogue(problem, problem.derivation.pulled)
+
+
+class _View:
+    """A sight next to a run of one adjoint: which of its arrays that adjoint reproduces."""
+
+    def __init__(self, sight: Sight, catalogue: Catalogue, correct: _View | None = None) -> None:
+        self.sight, self.at, self.catalogue = sight, sight.at, catalogue
+        self.tolerance = tolerance_for(sight.claims)
+        gradients = catalogue.problem.gradients
+        inner = {n: a for n, a in sight.claims.inner.items() if n in catalogue.pulled.net}
+        self.wanted = {gradients[n]: np.asarray(a, float) for n, a in sight.claims.grads.items() if n in gradients}
+        self.wanted.update({n: np.asarray(a, float) for n, a in inner.items() if n not in self.wanted})
+        course = catalogue.course(self.at)
+        self.scales: Mapping[str, float] = (
+            correct.scales if correct else {n: float(np.abs(course.number(n, self.at)).max()) for n in self.wanted}
+        )
+        self.right = {n: bool(self.verdicts(course, n)[0]) for n in self.wanted}
+
+    def verdicts(self, run: Course, name: str) -> Any:
+        """For each variant, whether it gives the array that was claimed."""
+        found, claimed = run.number(name, self.at), self.wanted[name]
+        if found.shape[1:] != claimed.shape:
+            return np.zeros(len(found), dtype=bool)
+        with np.errstate(all="ignore"):
+            close = self.tolerance.close(claimed[None], found, self.scales[name])
+        return close.reshape(len(found), -1).all(axis=1)
+
+    def judge(self, count: int, runs: Iterable[tuple[list[int], Course]]) -> Any:
+        """Whether each edit (row) gives each array (column)."""
+        names = list(self.wanted)
+        table = np.tile(np.array([self.right[n] for n in names], dtype=bool), (count, 1))
+        for rows, run in runs:
+            touched = getattr(run, "touched", names)
+            for j, n in enumerate(names):
+                if n in touched:
+                    table[rows, j] = self.verdicts(run, n)
+        return table
+
+    def reaching(self, every: bool) -> frozenset[str]:
+        """Equations whose edits touch all wrong arrays, or at least one."""
+        wrong = {n for n, ok in self.right.items() if not ok}
+        course = self.catalogue.course(self.at)
+        hits = {e.name: course.reached([e.name]) & wrong for e in self.catalogue.pulled.backward}
+        return frozenset(n for n, hit in hits.items() if hit and (not every or hit == wrong))
+
+
+def _fits(problem: Problem, pulled: Adjoint, name: str, array: Any, at: Point) -> bool:
+    """Whether an array has the shape of a quantity."""
+    sizes = {**at.sizes}
+    rows, columns = (int(s.subs(sizes)) for s in pulled.net.shape(name))
+    tail = (rows,) if columns == 1 else (rows, columns)
+    lead = () if at.batch is None or name in pulled.net.shared else (at.batch,)
+    timed = (at.T,) if pulled.net[name].timed else ()
+    return bool(np.shape(array) == (*timed, *lead, *tail))
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """An adjoint that was edited so far, held against everything seen."""
+
+    catalogue: Catalogue
+    views: tuple[_View, ...]
+    made: tuple[Edit, ...] = ()
+
+    @cached_property
+    def right(self) -> Any:
+        return np.array([ok for v in self.views for ok in v.right.values()], dtype=bool)
+
+    def places(self, every: bool) -> list[str]:
+        """Where edits are worth trying: several equations at once, then from the loss backward."""
+        found = [v.reaching(every) for v in self.views if not all(v.right.values())]
+        only = frozenset.intersection(*found) if every else frozenset().union(*found)
+        return ["", *(e.name for e in self.catalogue.pulled.backward if e.name in only)]
+
+    def after(self, edit: Edit) -> _State:
+        fresh = Catalogue(self.catalogue.problem, edit.adjoint, self.catalogue.given, self.catalogue)
+        return _State(fresh, tuple(_View(v.sight, fresh, v) for v in self.views), (*self.made, edit))
+
+
+def diagnose(
+    problem: Problem,
+    sights: Sequence[Sight],
+    *,
+    bounds: Mapping[str, float] | None = None,
+    most: int = MOST,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Find the mistakes that reproduce the numbers handed over.
+
+    Parameters
+    ----------
+    problem : Problem
+    sights : sequence of Sight
+        Claims at points; the first is the main one, short runs help to tell mistakes apart.
+    bounds : mapping, optional
+        Gradient → bound that it may have been clipped at; estimated unless given.
+    most : int
+        How many mistakes at once are looked for.
+    progress : callable, optional
+        Told in words what is being tried.
+
+    Returns
+    -------
+    Diagnosis
+        What it names gives the claimed numbers at every point, to 1e-9 of each entry.
+    """
+    tell = progress or (lambda words: None)
+    pulled = problem.derivation.pulled
+    given = [
+        (s.at, {n: a for n, a in s.claims.inner.items() if n in pulled.net and _fits(problem, pulled, n, a, s.at)})
+        for s in sights
+    ]
+    catalogue = Catalogue(problem, pulled, given) if any(a for _, a in given) else _catalogue(problem)
+    start = _State(catalogue, tuple(_View(s, catalogue) for s in sights))
+    if start.right.all():
+        return Diagnosis((), True, pulled, "")
+    first = _first(start.views[0])
+    if bounds is None:
+        bounds = _bounds(problem, sights[0])
+    tell("one mistake")
+    single = _single(start, bounds)
+    if single is not None:
+        return _named((single,), first)
+    for depth in range(2, most + 1):
+        tell(f"{depth} mistakes")
+        found = _several(start, depth, bounds, tell)
+        if found is not None:
+            return _named(found, first)
+    return Diagnosis((), False, None, first)
+
+
+def _named(made: tuple[Edit, ...], first: str) -> Diagnosis:
+    mistakes = tuple(Mistake(e.kind, e.text, e.where, e) for e in made)
+    return Diagnosis(mistakes, True, made[-1].adjoint, first)
+
+
+def _first(view: _View) -> str:
+    """The first quantity from the loss backward that deviates from its own equation."""
+    if not view.sight.claims.inner:
+        return ""
+    return next((e.name for e in view.catalogue.pulled.backward if view.right.get(e.name) is False), "")
+
+
+def _bounds(problem: Problem, sight: Sight) -> dict[str, float]:
+    """Where gradients may have been clipped: at their largest entry."""
+    found = {}
+    for name, array in sight.claims.grads.items():
+        if name in problem.gradients:
+            largest = float(np.abs(np.asarray(array, dtype=float)).max(initial=0.0))
+            if 0 < largest < np.inf:
+                found[problem.gradients[name]] = largest
+    return found
+
+
+def _single(state: _State, bounds: Mapping[str, float]) -> Edit | None:
+    """The edit of least rank that gives every number at every point."""
+    catalogue = state.catalogue
+    fits: list[Edit] = []
+    for place in state.places(True):
+        found = catalogue.edits(place)
+        good = np.ones(len(found), dtype=bool)
+        for view in state.views:
+            if good.any():
+                good &= view.judge(len(found), catalogue.runs(view.at, place)).all(axis=1)
+        fits += [e for e, ok in zip(found, good, strict=True) if ok]
+    if fits:
+        return min(fits, key=lambda e: e.rank)
+    clipped = list(clippings(catalogue.problem, bounds, catalogue.pulled))
+    good = [v.judge(len(clipped), catalogue.run(v.at, clipped)).all(axis=1) for v in state.views[:1]]
+    return next((e for e, ok in zip(clipped, good[0], strict=True) if ok), None)
+
+
+def _several(
+    state: _State, depth: int, bounds: Mapping[str, float], tell: Progress
+) -> tuple[Edit, ...] | None:
+    """Edits one upon the other, each of which mends some arrays and breaks none."""
+    if depth == 1:
+        last = _single(state, bounds)
+        return None if last is None else (*state.made, last)
+    for edit in _mending(state)[:WIDTH]:
+        tell(f"{len(state.made) + 1}. {edit.text}")
+        after = state.after(edit)
+        if after.right.all():
+            return after.made
+        found = _several(after, depth - 1, bounds, tell)
+        if found is not None:
+            return found
+    return None
+
+
+def _mending(state: _State) -> list[Edit]:
+    """Edits that mend some wrong arrays and break none, the most first; one for each set of arrays mended."""
+    found: list[tuple[int, int, bytes, Edit]] = []
+    for place in state.places(False):
+        made = state.catalogue.edits(place)
+        table = np.concatenate([v.judge(len(made), state.catalogue.runs(v.at, place)) for v in state.views], axis=1)
+        keeps = ~(state.right & ~table).any(axis=1)
+        mended = (table & ~state.right).sum(axis=1)
+        found += [(-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in np.flatnonzero(keeps & (mended > 0))]
+    chosen: dict[bytes, Edit] = {}
+    for _, _, pattern, edit in sorted(found, key=lambda row: row[:2]):
+        chosen.setdefault(pattern, edit)
+    return list(chosen.values())

@@ -1,0 +1,107 @@
+"""The catalogue of mistakes: every way of getting an adjoint wrong in one place, a family a file.
+
+A wrong derivation is a recurrence like the right one, so that it can be run, printed and compared;
+:func:`edits` makes them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rnnderive.calculus import Adjoint, truncated
+from rnnderive.hand.edits import factors, paths, scales, sums, swaps, times
+from rnnderive.hand.edits.edit import Draft, Edit, Found, System
+from rnnderive.hand.edits.scales import clips
+from rnnderive.hand.problem import Problem
+
+__all__ = ["FAMILIES", "Edit", "System", "clippings", "edits", "system_of", "truncations"]
+
+FAMILIES: tuple[Draft, ...] = (
+    sums.accumulations,
+    scales.scales,
+    factors.activations,
+    paths.summands,
+    paths.carries,
+    paths.boundaries,
+    paths.one_minus,
+    sums.axes,
+    times.everywhere,
+    times.initials,
+    swaps.operands,
+    times.shifts,
+    swaps.transposes,
+    swaps.matrices,
+    factors.lone_slopes,
+    factors.others,
+    factors.undone,
+    swaps.copies,
+    swaps.gates,
+    sums.sources,
+)
+"""In the order of preference: of edits that give the same numbers the first one is named."""
+
+
+def system_of(problem: Problem, base: Adjoint | None = None, only: Iterable[str] | None = None) -> System:
+    """What is edited: the correct adjoint of a problem, or one that was edited already."""
+    names = None if only is None else frozenset(only)
+    return System(problem.net, base or problem.derivation.pulled, problem.T, problem.batch, names)
+
+
+def edits(
+    problem: Problem,
+    base: Adjoint | None = None,
+    *,
+    only: Iterable[str] | None = None,
+) -> Iterator[Edit]:
+    """Every derivation that is wrong in one place.
+
+    Parameters
+    ----------
+    problem : Problem
+    base : Adjoint, optional
+        What to edit; the correct adjoint unless given.
+    only : names, optional
+        Equations to be edited; none for the edits of several equations at once.
+
+    Yields
+    ------
+    Edit
+        Each with other equations.  Some equal the correct derivation after all (a symmetric
+        matrix transposed): ask :func:`~rnnderive.checks.identical`.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> found = {e.text: e for e in edits(Problem(rd.cells.vanilla()))}
+    >>> print(found["delta_h: the factor 1 − h² is missing"].net["delta_h"])
+    delta_h[t] = dh[t]
+    """
+    system = system_of(problem, base, only)
+    seen: set[Any] = set()
+    for rank, family in enumerate(FAMILIES):
+        yield from _distinct(family(system), system, seen, rank)
+    if system.several:
+        yield from truncations(system)
+
+
+def clippings(problem: Problem, bounds: Mapping[str, float], base: Adjoint | None = None) -> Iterator[Edit]:
+    """Gradients clipped at bounds that were read off the numbers: gradient → bound."""
+    system = system_of(problem, base)
+    yield from _distinct(clips(system, dict(bounds)), system, set(), len(FAMILIES))
+
+
+def _distinct(found: Iterator[Found], system: System, seen: set[Any], rank: int) -> Iterator[Edit]:
+    for kind, where, text, changes in found:
+        key = tuple(sorted(changes.items()))
+        if key not in seen and changes and all(system.allows(n, r) for n, r in changes.items()):
+            seen.add(key)
+            yield Edit(kind, where, text, changes, system.pulled, rank=rank)
+
+
+def truncations(system: System) -> Iterator[Edit]:
+    """Back-propagation cut after K steps, for every K below T."""
+    for steps in range(1, system.T):
+        text = f"truncated after {steps} step{'s' if steps > 1 else ''}"
+        whole = truncated(system.pulled, steps)
+        yield Edit("truncated", "every gradient", text, {}, system.pulled, whole, len(FAMILIES))

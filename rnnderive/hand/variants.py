@@ -1,0 +1,327 @@
+"""Many wrong variants at once: the reference interpreter on stacks of arrays.
+
+A value is a stack of two-dimensional arrays: one for each variant and each member of a batch.
+What an edit does not reach is taken from the correct run; variants of one equation share the run
+of everything downstream of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rnnderive.checks.points import Point
+from rnnderive.language import Floats, Recurrence, Run
+from rnnderive.language import terms as tm
+from rnnderive.language.schedule import reads
+from rnnderive.programs import prepare
+
+__all__ = ["Course", "Many", "Variants", "course", "dependents_of", "readers_of"]
+
+
+class Many:
+    """Arrays side by side, of shape (variants, members, rows, columns); it acts as one array does."""
+
+    __slots__ = ("array",)
+    __array_ufunc__ = None  # an array on the left yields to the operators below
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns, as of one array."""
+        return tuple(self.array.shape[-2:])
+
+    @property
+    def T(self) -> Many:
+        return Many(self.array.swapaxes(-1, -2))
+
+    def __getitem__(self, place: tuple[slice, slice]) -> Many:
+        return Many(self.array[(..., *place)])
+
+    def sum(self, axis: Any, keepdims: bool = True) -> Many:
+        """The sum over rows (0), or over rows and columns."""
+        return Many(self.array.sum(axis=(-2, -1) if isinstance(axis, tuple) else axis - 2, keepdims=keepdims))
+
+    def __matmul__(self, other: Any) -> Many:
+        return Many(np.matmul(self.array, _array(other)))
+
+    def __rmatmul__(self, other: Any) -> Many:
+        return Many(np.matmul(other, self.array))
+
+    def __add__(self, other: Any) -> Many:
+        return Many(self.array + _array(other))
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Any) -> Many:
+        return Many(self.array * _array(other))
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Any) -> Many:
+        return Many(self.array - _array(other))
+
+    def __rsub__(self, other: Any) -> Many:
+        return Many(other - self.array)
+
+    def __neg__(self) -> Many:
+        return Many(-self.array)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Many:
+        if function is not np.concatenate:
+            return NotImplemented
+        arrays = [_array(a) for a in args[0]]
+        lead = np.broadcast_shapes(*(a.shape[:-2] for a in arrays))
+        return Many(np.concatenate([np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays], axis=-2))
+
+    def row(self, k: int) -> Many:
+        """One variant alone."""
+        return self if len(self.array) == 1 else Many(self.array[k : k + 1])
+
+
+def _array(value: Any) -> Any:
+    return value.array if isinstance(value, Many) else value
+
+
+class _Stacks(Floats):
+    """Floats, in stacks."""
+
+    def full(self, rows: int, columns: int, number: Any) -> Any:
+        return Many(super().full(rows, columns, number)[None, None])
+
+    def inverse(self, array: Any) -> Any:
+        return Many(1 / array.array)
+
+    def apply(self, name: str, array: Any) -> Any:
+        return Many(super().apply(name, array.array))
+
+
+class Course(Run):
+    """A run of a network and its adjoint on a whole batch: what variants are run beside.
+
+    Where a quantity of the adjoint was handed over, what reads it gets the value that was handed
+    over; :meth:`computed` is what its own equation makes of what it reads.  So every equation is
+    held against its own number, whatever is wrong before it.
+    """
+
+    def computed(self, name: str, step: int | None) -> Any:
+        """The right-hand side of an equation, whether or not its left side was given."""
+        key = (name, step)
+        if key not in self.known:
+            self.known[key] = self.term(self.net[name].right, step)
+        return self.known[key]
+
+    def term(self, term: tm.Term, step: int | None) -> Any:
+        if isinstance(term, tm.BatchSum):
+            return Many(super().term(term.args[0], step).array.sum(axis=1, keepdims=True))
+        return super().term(term, step)
+
+    def number(self, name: str, at: Point) -> Any:
+        """A quantity as claims have it, with an axis of variants in front."""
+        if name not in self.numbers:
+            self.numbers[name] = self._number(name, at)
+        return self.numbers[name]
+
+    @cached_property
+    def numbers(self) -> dict[str, Any]:
+        return {}
+
+    def _number(self, name: str, at: Point) -> Any:
+        timed = self.net[name].timed
+        steps = range(1, self.T + 1) if timed else (None,)
+        values = [_array(self.computed(name, step)) for step in steps]
+        lead = np.broadcast_shapes(*(v.shape[:2] for v in values))
+        stacked = np.stack([np.broadcast_to(v, (*lead, *v.shape[2:])) for v in values], axis=1)
+        if at.batch is None or name in self.shared:
+            stacked = stacked[:, :, 0]
+        elif stacked.shape[2] == 1:
+            stacked = np.broadcast_to(stacked, (*stacked.shape[:2], at.batch, *stacked.shape[3:]))
+        if self.net.shape(name)[1] == 1:
+            stacked = stacked[..., 0]
+        return stacked if timed else stacked[:, 0]
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """Timeless names that all members of a batch have in common."""
+        return self.net.shared
+
+    @cached_property
+    def readers(self) -> Mapping[str, frozenset[str]]:
+        return readers_of(self.net)
+
+    def reached(self, names: Iterable[str]) -> frozenset[str]:
+        """Equations whose numbers depend on those of `names`, these included; what was given depends on nothing."""
+        seen = set(names)
+        work = [n for n in seen if n not in self.values]
+        while work:
+            for other in self.readers[work.pop()] - seen:
+                seen.add(other)
+                if other not in self.values:
+                    work.append(other)
+        return frozenset(seen)
+
+
+def readers_of(net: Recurrence) -> dict[str, frozenset[str]]:
+    """Name of an equation → the equations that read it, as a sequence or as an initial state."""
+    found: dict[str, set[str]] = {e.name: set() for e in net.equations}
+    for e in net.equations:
+        for r in reads(e.right, e.timed):
+            for source in (r.name, f"{r.name}0") if r.lag not in (None, 0) else (r.name,):
+                if source in found:
+                    found[source].add(e.name)
+    return {n: frozenset(names) for n, names in found.items()}
+
+
+def dependents_of(net: Recurrence) -> dict[str, frozenset[str]]:
+    """Name of an equation → all equations that depend on it, itself included."""
+    readers = readers_of(net)
+    found = {}
+    for name in readers:
+        seen, work = {name}, [name]
+        while work:
+            fresh = readers[work.pop()] - seen
+            seen |= fresh
+            work += fresh
+        found[name] = frozenset(seen)
+    return found
+
+
+def course(
+    net: Recurrence,
+    origin: Recurrence,
+    at: Point,
+    given: Mapping[str, Any] | None = None,
+    course: Course | None = None,
+) -> Course:
+    """Run a network with its adjoint at a point.
+
+    Parameters
+    ----------
+    net : Recurrence
+    origin : Recurrence
+        The network alone, whose arrays the point has.
+    at : Point
+    given : mapping, optional
+        Quantities of the adjoint as claims have them, to be read instead of computed ones.
+    course : Course, optional
+        A run of another adjoint of the same network there, whose forward values are taken.
+    """
+    if course is not None:
+        names = [e.name for e in origin.equations]
+        forward = {n: course[n] for n in names if n not in course.values}
+        return Course(net, course.algebra, {**course.values, **forward}, course.T)
+    arrays = prepare(origin, at.params, at.inputs)
+    stacks = {
+        n: stack_of(origin, n, a, at, n in arrays.params)
+        for n, a in {**arrays.params, **arrays.inputs}.items()
+        if n != "T"
+    }
+    shared = net.shared
+    stacks.update({n: stack_of(net, n, a, at, n in shared) for n, a in (given or {}).items()})
+    sizes = {**arrays.sizes, tm.T: arrays.T, tm.BATCH: at.batch or 1}
+    return Course(net, _Stacks(sizes), stacks, arrays.T)
+
+
+def stack_of(net: Recurrence, name: str, array: Any, at: Point, shared: bool) -> Any:
+    """An array as claims have it, as a stack; a list of T of them for a sequence."""
+    array = np.asarray(array, dtype=float)
+    if net.shape(name)[1] == 1:
+        array = array[..., None]
+    if at.batch is None or shared:
+        array = array[..., None, :, :]
+    if isinstance(net.leaves.get(name), tm.At):
+        return [Many(a[None]) for a in array]
+    return Many(array[None])
+
+
+class Variants(Course):
+    """Runs of a course in which the same equations are others in every variant.
+
+    Parameters
+    ----------
+    base : Course
+    variants : sequence of mappings
+        For every variant: name → right-hand side.
+    """
+
+    def __init__(self, base: Course, variants: Sequence[Mapping[str, tm.Term]]) -> None:
+        self.base, self.count = base, len(variants)
+        self.edited: dict[str, list[tuple[int, tm.Term]]] = {}
+        for k, changes in enumerate(variants):
+            for name, term in changes.items():
+                self.edited.setdefault(name, []).append((k, term))
+        self.touched = base.reached(self.edited)
+        self.net, self.algebra, self.values, self.T = base.net, base.algebra, base.values, base.T
+        self.alone = [_Alone(self, k) for k in range(self.count)]
+        self.known, self.bound = {}, {}
+        for stage in self.net.schedule:
+            if stage.direction != "all" and self.touched & set(stage.names):
+                steps = range(1, self.T + 1) if stage.direction == "forward" else range(self.T, 0, -1)
+                for step in steps:
+                    for name in stage.names:
+                        self.at(name, step)
+
+    def timeless(self, name: str, step: int | None) -> Any:
+        if name not in self.touched or name in self.values:
+            return self.base.timeless(name, step)
+        return self.computed(name, None)
+
+    def at(self, name: str, step: int) -> Any:
+        if name not in self.touched or name in self.values:
+            return self.base.at(name, step)
+        if not 1 <= step <= self.T:
+            return self.initial(name)
+        return self.computed(name, step)
+
+    def computed(self, name: str, step: int | None) -> Any:
+        if name not in self.touched:
+            return self.base.computed(name, step)
+        key = (name, step)
+        if key not in self.known:
+            self.known[key] = self._varied(name, step)
+        return self.known[key]
+
+    def _varied(self, name: str, step: int | None) -> Any:
+        edits = self.edited.get(name, ())
+        if len(edits) == self.count == 1:
+            return self.term(edits[0][1], step)
+        value = self.term(self.net[name].right, step).array
+        if not edits:
+            return Many(value)
+        others = [self.alone[k].term(term, step).array for k, term in edits]
+        members = max(value.shape[1], *(o.shape[1] for o in others))
+        value = np.broadcast_to(value, (self.count, members, *value.shape[2:])).copy()
+        for (k, _), other in zip(edits, others, strict=True):
+            value[k] = other[0]
+        return Many(value)
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        return self.base.shared
+
+    @cached_property
+    def readers(self) -> Mapping[str, frozenset[str]]:
+        return self.base.readers
+
+
+class _Alone(Course):
+    """One variant, read off the run of all."""
+
+    def __init__(self, whole: Variants, k: int) -> None:
+        self.whole, self.k = whole, k
+        self.net, self.algebra, self.values, self.T = whole.net, whole.algebra, whole.values, whole.T
+        self.known, self.bound = {}, {}
+
+    def timeless(self, name: str, step: int | None) -> Any:
+        return self.whole.timeless(name, step).row(self.k)
+
+    def at(self, name: str, step: int) -> Any:
+        return self.whole.at(name, step).row(self.k)
+
+    def initial(self, name: str) -> Any:
+        return self.whole.initial(name).row(self.k)
