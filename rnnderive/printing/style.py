@@ -6,12 +6,17 @@ well.  Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["CM", "COLOURS", "DASHES", "MARKERS", "STYLE", "WIDTH_CM", "style"]
+from rnnderive.errors import InputError
 
+__all__ = ["CM", "COLOURS", "DASHES", "MARKERS", "STYLE", "WIDTH_CM", "saved", "style"]
+
+UNDATED = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
 CM = 1 / 2.54
 WIDTH_CM = 16.0
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -36,3 +41,29 @@ def style() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type, unused-ignore]
         yield
+
+
+def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Write a figure, the same bytes for the same figure; without a suffix as SVG and as PDF.
+
+    A file is written beside its place and moved there when it is whole.
+
+    Returns
+    -------
+    tuple of Path
+        The files.
+    """
+    place = Path(path)
+    targets = (place,) if place.suffix else (place.with_suffix(".svg"), place.with_suffix(".pdf"))
+    for target in targets:
+        kind = target.suffix[1:].lower()
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            with style():
+                figure.savefig(partial, format=kind, metadata=UNDATED.get(kind), dpi=200)
+            partial.replace(target)
+        except ValueError as error:
+            raise InputError(f"cannot write {target.name}: {error}") from None
+        finally:
+            partial.unlink(missing_ok=True)
+    return targets
