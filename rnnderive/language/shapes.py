@@ -7,7 +7,7 @@ scalars, because a size of 1 goes with any size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import sympy as sp
@@ -20,6 +20,10 @@ __all__ = ["Shapes"]
 
 MAX_BITS = 100_000
 MAX_EXPONENT = 4096
+
+
+# Operators whose result has the size of their parts.
+_ENTRYWISE = {"+", "*", "/", "**", "neg", "apply", "sum_t", "sum_batch", "where"}
 
 
 class _Sizes:
@@ -127,12 +131,26 @@ class Shapes:
             self.rows[state], self.columns[state] = self.rows[name], self.columns[name]
 
     def _scalar_loss(self, loss: str) -> None:
-        """Make the loss a scalar where that fixes no sequence's size."""
+        """Make the loss a scalar where that fixes no sequence's size.
+
+        ``y[T] * y[T]`` is as large as y: that y has one entry is no guess to make.
+        """
         taken = {self.sizes.value(self.rows[n]) for n in self.timed}
+        equations = [line.right for line in self.text.lines if line.left.data == loss]
+        if any(self.sizes.value(n.rows).is_Symbol for e in equations for n in self._entries(e)):
+            return
         for table in (self.rows, self.columns):
             size = self.sizes.value(table[loss])
             if size.is_Symbol and size not in taken:
                 self.sizes.equate(size, 1)
+
+    def _entries(self, node: Raw) -> Iterator[Raw]:
+        """The sequences with an equation that a node has the size of, whatever that is."""
+        if node.op == "at" and node.data[0] in {line.left.data[0] for line in self.text.lines if line.left.op == "at"}:
+            yield node
+        if node.op in _ENTRYWISE:
+            for part in node.parts:
+                yield from self._entries(part)
 
     # -------------------------------------------------------- names
 
@@ -230,7 +248,7 @@ class Shapes:
                 return self.rows[node.data[0]], self.columns[node.data[0]]
             case "number" | "extent" | "entries":
                 return one, one
-            case "+" | "-" | "*" | "/":
+            case "+" | "*" | "/":
                 node.rows, node.columns = fresh(), fresh()
                 self.elementwise.append((node, parts))
                 return node.rows, node.columns
@@ -352,7 +370,7 @@ class Shapes:
                 good,
                 node,
                 "elementwise parts of different shape",
-                *(node.parts if len(parts) > 1 else [node, part]),
+                *((parts[0], part) if part is not parts[0] else (node, part)),
             )
 
     # -------------------------------------------------------- building terms
@@ -375,8 +393,6 @@ class Shapes:
                 return tm.extent(final(node.parts[0].rows * node.parts[0].columns))
             case "+":
                 return tm.plus(*parts)
-            case "-":
-                return tm.plus(parts[0], -parts[1])
             case "*":
                 return tm.times(*parts)
             case "/":

@@ -26,6 +26,7 @@ __all__ = ["RESERVED", "Line", "Raw", "read", "write", "write_size"]
 MAX_TEXT = 200_000
 MAX_DEPTH = 200
 MAX_NUMBER = 1e300
+MAX_SHOWN = 30  # parts of a sum in an error message
 
 UNARY = {
     "softmax": tm.Softmax,
@@ -122,7 +123,10 @@ def read(source: str) -> Text:
     except SyntaxError as error:
         raise _syntax_error(source, margins, error) from None
     except (RecursionError, MemoryError, ValueError) as error:
-        raise LanguageError(f"the text cannot be read ({type(error).__name__}); is it nested too deeply?") from None
+        raise LanguageError(
+            f"the text cannot be read ({type(error).__name__}): it is nested too deeply, or one expression has several "
+            "thousand parts; name parts of it in equations of their own"
+        ) from None
     return _Reader(source, dedented, margins).text(module)
 
 
@@ -182,15 +186,16 @@ class _Reader:
     def __init__(self, source: str, dedented: str, margins: list[int]) -> None:
         self.source, self.dedented, self.margins = source, dedented, margins
         self.rows = source.split("\n")
+        self.encoded = [row.encode() for row in dedented.split("\n")]  # Python counts columns in bytes
         self.depth = 0
 
     def place(self, node: ast.AST) -> tuple[int, int]:
-        """Line and column, in characters of the text as it was given (Python counts bytes)."""
+        """Line and column, in characters of the text as it was given."""
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         if line > len(self.rows):
             return line, offset + 1
         margin = self.margins[line - 1]
-        before = self.rows[line - 1][margin:].encode()[:offset]
+        before = self.encoded[line - 1][:offset]
         return line, margin + len(before.decode(errors="replace")) + 1
 
     def error(self, message: str, node: ast.AST) -> LanguageError:
@@ -276,8 +281,12 @@ class _Reader:
                 raise self.error(f"found {node.value!r}, expected a number", node)
             case ast.Constant(value=int() | float()):
                 return self.raw(node, "number", data=self.number(node))
-            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.MatMult() | ast.Div(), right=right):
-                op = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.MatMult: "@", ast.Div: "/"}[type(node.op)]
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self.flat(node, "+", (ast.Add, ast.Sub))
+            case ast.BinOp(op=ast.Mult()):
+                return self.flat(node, "*", (ast.Mult,))
+            case ast.BinOp(left=left, op=ast.MatMult() | ast.Div(), right=right):
+                op = "@" if isinstance(node.op, ast.MatMult) else "/"
                 first = self.term(left)
                 if op == "@" and first.op in "*/" and self.place(left) == self.place(node):
                     first.data = "bare"  # a * W @ x without brackets: Shapes refuses what is meant otherwise
@@ -303,9 +312,18 @@ class _Reader:
             node,
         )
 
+    def flat(self, node: ast.expr, op: str, kinds: tuple[type[ast.operator], ...]) -> Raw:
+        """A sum or an elementwise product of any number of parts; Python nests it to the left."""
+        place, parts = self.place(node), []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, kinds):
+            part = self.term(node.right)
+            parts.append(self.raw(node.right, "neg", part) if isinstance(node.op, ast.Sub) else part)
+            node = node.left
+        return Raw(op, [self.term(node), *reversed(parts)], None, *place)
+
     def number(self, node: ast.Constant) -> sp.Rational:
         """A number as it was written: 0.1 is 1/10."""
-        words = ast.get_source_segment(self.dedented, node) or repr(node.value)
+        words = self.encoded[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
         magnitude = abs(node.value)  # type: ignore[arg-type]  # the caller has seen that it is a number
         if magnitude > MAX_NUMBER or (magnitude < 1 / MAX_NUMBER and re.search("[1-9]", words.lower().split("e")[0])):
             raise self.error(f"found {self.words(node)!r}, expected a number between 1e-300 and 1e300", node)
@@ -605,8 +623,9 @@ def write_raw(node: Raw) -> str:
             return f"{node.data[0]}[{_index(node.data[1])}]"
         case "number":
             return str(node.data)
-        case "+" | "-" | "*" | "@" | "/":
-            return f" {node.op} ".join(write_raw(p) if p.op not in "+-*/@" else f"({write_raw(p)})" for p in node.parts)
+        case "+" | "*" | "@" | "/":
+            words = [write_raw(p) if p.op not in "+*/@" else f"({write_raw(p)})" for p in node.parts[:MAX_SHOWN]]
+            return f" {node.op} ".join(words).replace("+ -", "- ")
         case "**":
             return f"({write_raw(node.parts[0])})**{node.data}"
         case "block":
@@ -626,4 +645,6 @@ def write_raw(node: Raw) -> str:
             return f"sum({write_raw(node.parts[0])}{ {'sum_t': ', t', 'sum_batch': ', batch'}.get(node.op, '') })"
         case "extent":
             return "T" if node.data == tm.T else write_size(node.data)
+        case "ones" | "zeros" | "eye" | "commutation":
+            return f"{node.op}({', '.join(write_size(s) for s in node.data)})"
     return f"{node.op}({', '.join(map(write_raw, node.parts))})"

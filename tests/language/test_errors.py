@@ -21,6 +21,10 @@ DEEP = 10**4
         ("h[t] = tanh(x[t], 2)\nL = sum(h[T])", 1, 8, "tanh takes 1 argument(s), found 2"),
         ("L = sum(x, q)", 1, 5, "sum(e, t) and sum(e, batch) are known; found 'q'"),
         ("h[t] = x[t]\nL = h[t]", 2, 5, "reads h[t] at the running step; expected a fixed step (h[T])"),
+        ("h[t] = x[t]\nL = sum(h[t-1], t) + sum(h[t-2])", 2, 26, "reads h[t-2] at the running step"),
+        ("h[t] = tanh(U @ h[t-1] + x[t])\ny[t] = V @ h[t]\nL = y[T] * y[T]", 3, 1, "y[T] * y[T] has shape n_y×1"),
+        ("h[t] = x[t]\nL = 2 * sum(tanh(h[t]) - h[t]**2, t)", 2, 1, "is not a scalar"),
+        ("x[t] = ones(3)\nL = sum(y[T] + x[T] - z[T] + ones(4))", 2, 9, "y[T] has shape 3×1 (y first stands in line 2, column 9); ones(4) has shape 4×1"),
         ("h[t] = x[t]\nL = sum(sum(h[t-1]))", 2, 13, "reads h[t-1] at the running step"),
         ("y[t] = x[t]\nL = squared_error(y, target)", 2, 19, "without a time index and in line 1 with one"),
         ("L = sum(x[0])", 1, 11, "found the index 0; steps are counted from 1"),
@@ -214,3 +218,16 @@ def test_any_text_gives_a_recurrence_or_an_error_of_ours(text):
     except RnnDeriveError:
         return
     assert Recurrence.parse(str(net)) == net
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "*"])
+def test_a_flat_sum_of_any_length_is_no_nesting(sign):
+    terms = [f"{k % 7 + 1} * h[T]" if k % 3 and sign != "*" else "h[T]" for k in range(2000)]
+    net = Recurrence.parse(f"h[t] = h[t-1]\nL = sum({f' {sign} '.join(terms)})", loss="L")
+    assert Recurrence.parse(str(net)) == net
+    assert len(net["L"].right.args[0].args) == 2000
+
+
+def test_what_pythons_parser_gives_up_on_is_an_error():
+    with pytest.raises(LanguageError, match="nested too deeply, or one expression has several thousand parts"):
+        Recurrence.parse("h[t] = h[t-1]\nL = sum(" + " + ".join(["h[T]"] * 20_000) + ")")
