@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnnderive.chains.trace import Trace
+from rnnderive.errors import InputError
 
 __all__ = ["Contributions", "contributions"]
 
@@ -61,7 +62,8 @@ def contributions(trace: Trace, wrt: str) -> Contributions:
     Raises
     ------
     InputError
-        For a name that the cell does not read; a readout's gradient has no chain.
+        For a network without a loss, and for a name that the cell does not read; a readout's gradient
+        has no chain.
 
     Examples
     --------
@@ -73,7 +75,13 @@ def contributions(trace: Trace, wrt: str) -> Contributions:
     >>> np.exp(contributions(Trace(state.chains(net)[0], run), "x").logs).round(6).tolist()
     [0.125, 0.25, 0.5, 1.0]
     """
-    net, found = trace.chain.net, trace.cotangents
+    net = trace.chain.net
+    if net.loss is None:
+        raise InputError(
+            "there is no loss, hence no gradient to add up; add a line such as L = squared_error(h[T], target). "
+            "The norms of the chain itself need none"
+        )
+    found = trace.cotangents
     directions, scale = trace.ordered(found.directions), trace.ordered(found.logs)
     if wrt in trace.chain.map.inputs:
         return _of_input(trace, wrt, directions, scale)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rnnderive import printing as pr
+from rnnderive.chains.census import Gate
 from rnnderive.chains.paths import Path
 from rnnderive.chains.trace import middle
 from rnnderive.chains.truncation import Truncation
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plots"]
 
+FIGURES = ("norms", "contributions", "spectrum", "paths", "gates", "gate_means", "drift", "truncation")
 MOST_POINTS = 4000
 MOST_TOKENS = 40
 
@@ -117,10 +119,7 @@ class Plots:
 
     def gates(self, figure: Figure | None = None, member: int = 0) -> Figure:
         """Each gate by unit and step, the tokens below: what is kept, let in and let out."""
-        a = self.analysis
-        found = a.gates
-        if not found:
-            raise InputError(f"this cell, with the states {', '.join(a.states)}, has no gate to draw")
+        found = self._gates
         with style():
             if figure is None:
                 figure = _figure(2.6 * len(found) + 1.6)
@@ -145,13 +144,19 @@ class Plots:
         a = self.analysis
         with style():
             ax = _axes(ax, 6.4)
-            for k, gate in enumerate(a.gates):
+            for k, gate in enumerate(self._gates):
                 values = gate.values if gate.values.ndim == 2 else gate.values[:, member]
                 ax.plot(np.arange(1, a.trace.T + 1), values.mean(axis=1), label=_name(gate.name), **_look(k, a.trace.T))
             ax.set(ylim=(-0.02, 1.02), ylabel="mean over the units")
             self._label_steps(ax)
             _legend(ax)
         return ax
+
+    @property
+    def _gates(self) -> tuple[Gate, ...]:
+        if not self.analysis.gates:
+            raise InputError(f"this cell, with the states {', '.join(self.analysis.states)}, has no gate to draw")
+        return self.analysis.gates
 
     def _label_steps(self, ax: Axes) -> None:
         tokens = self.analysis.tokens
@@ -191,12 +196,23 @@ class Plots:
                 words = {"window": "window of $K$ steps", "detach": "detached every $K$ steps"}[kind]
                 shown = np.where(found.bias > 1e-13, found.bias, np.nan)  # the rest is rounding
                 ax.plot(found.steps, shown, label=words, **_look(k, 1))
-            ax.set(xscale="log", yscale="log", xlabel="$K$", ylabel="bias $\\|G - G_K\\| / \\|G\\|$")
+            tall = any(np.isfinite(line.get_ydata()).any() for line in ax.lines)  # one step has no bias to draw
+            ax.set(
+                xscale="log", yscale="log" if tall else "linear", xlabel="$K$", ylabel="bias $\\|G - G_K\\| / \\|G\\|$"
+            )
             _legend(ax)
         return ax
 
     def svg(self, name: str, **options: Any) -> str:
-        """One of the figures as SVG text, the same bytes for the same analysis."""
+        """One of the figures as SVG text, the same bytes for the same analysis.
+
+        Raises
+        ------
+        InputError
+            For a figure that is not there.
+        """
+        if name not in FIGURES:
+            raise InputError(f"there is no figure {name!r}; there are {', '.join(FIGURES)}")
         drawn = getattr(self, name)(**options)
         figure = drawn if hasattr(drawn, "savefig") else drawn.figure
         out = io.StringIO()

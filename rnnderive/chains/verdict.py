@@ -183,7 +183,9 @@ def judged(logs: Any, *, bounded: bool, causes: tuple[Cause, ...] = ()) -> Verdi
     else:
         kind = "chaotic" if bounded and steps >= 50 else "exploding"
     strongest = float(curve.max())
-    precision = {name: _for_good(curve < strongest + np.log(np.finfo(name).eps)) for name in ("float32", "float64")}
+    precision = {
+        name: _for_good(curve < strongest + np.log(float(np.finfo(name).eps))) for name in ("float32", "float64")
+    }
     memory = _for_good(curve <= curve[0] + np.log(LEFT))
     ordered = tuple(sorted(causes, key=lambda c: -c.cost))
     return Verdict(kind, rate, steps, memory, precision, cut, ordered)

@@ -81,7 +81,7 @@ TEXTS = {
         L    = squared_error(h[T], target)
     """,
     "state by time": """
-        s[t] = a * s[t-1] * s[t-1] + (x[t] if t <= 3 else 0)
+        s[t] = (a * s[t-1] if t <= 3 else b * s[t-1] * s[t-1]) + x[t]
         L    = sum(s[T])
     """,
 }

@@ -82,7 +82,8 @@ def test_gamma_is_the_largest_slope(name):
     ("name", "gamma"),
     [("tanh", 1.0), ("sigmoid", 0.25), ("relu", 1.0), ("leaky_relu", 1.0), ("hard_sigmoid", 1 / 6), ("softsign", 1.0),
      ("softplus", 1.0), ("elu", 1.0), ("identity", 1.0), ("sin", 1.0), ("abs", 1.0),
-     ("normal_cdf", (2 * np.pi) ** -0.5), ("normal_pdf", (2 * np.pi * np.e) ** -0.5), ("silu", 1.0998393194), ("gelu", 1.1289041452)],
+     ("normal_cdf", (2 * np.pi) ** -0.5), ("normal_pdf", (2 * np.pi * np.e) ** -0.5),
+     ("silu", 1.0998393194), ("gelu", 1.1289041452)],
 )  # fmt: skip
 def test_gamma_has_its_known_value(name, gamma):
     """σ′ ≤ 1/4 and tanh′ ≤ 1 (Pascanu et al. 2013); SiLU's and GELU's slopes pass 1."""

@@ -94,6 +94,7 @@ def test_what_is_held_is_given_and_passes_no_derivative(name):
     trace = analysis(name).trace
     for gate in trace.chain.inner:
         held = trace.chain.held(gate)
+        assert gate in held.net.inputs and held.jacobian != trace.chain.jacobian
         again = Trace(held, trace.course)
         given = {gate: trace.course[gate]}
         here = at(name)

@@ -1,0 +1,196 @@
+"""Figures: every one of every network is drawn, readable, and the same bytes again."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+import rnnderive as rd
+from rnnderive.chains.figures import FIGURES
+from rnnderive.errors import InputError
+from rnnderive.language import Recurrence
+from rnnderive.printing.style import style
+from tests.chains.nets import CELLS, TEXTS, analysis, at, network, tanh_net
+
+pytestmark = pytest.mark.filterwarnings("error")  # a glyph that is missing, a layout that does not fit
+
+WITHOUT_GATES = [n for n in FIGURES if "gate" not in n]
+
+
+def figures_of(found):
+    return FIGURES if found.gates else WITHOUT_GATES
+
+
+def drawn(found, name, **options):
+    with style():
+        artist = getattr(found.plot, name)(**options)
+        figure = artist if hasattr(artist, "savefig") else artist.figure
+        FigureCanvasAgg(figure).draw()
+    return figure  # laid out
+
+
+def readable(figure):
+    """Legends and labels are within the picture and off the data; ticks do not run into each other."""
+    with style():
+        canvas = FigureCanvasAgg(figure)
+        renderer = canvas.get_renderer()
+        whole = figure.bbox
+        for ax in figure.axes:
+            area = ax.get_window_extent(renderer)
+            assert area.height > 0.25 * whole.height / max(1, len(figure.axes) - 1) or area.width < 0.1 * whole.width
+            legend = ax.get_legend()
+            if legend is not None:
+                box = legend.get_window_extent(renderer)
+                assert box.y0 >= area.y1 - 1, "the legend covers data"
+                assert whole.x0 - 1 <= box.x0 and box.x1 <= whole.x1 + 1 and box.y1 <= whole.y1 + 1
+                assert all(t.get_text() for t in legend.get_texts())
+            for axis in (ax.xaxis, ax.yaxis):
+                if axis.get_label().get_text():
+                    assert not axis.get_label().get_window_extent(renderer).overlaps(area)
+                labels = [t for t in axis.get_ticklabels() if t.get_visible() and t.get_text()]
+                boxes = [t.get_window_extent(renderer) for t in labels]
+                inside = [b for b in boxes if b.width and whole.x0 <= b.x0 and b.x1 <= whole.x1]
+                straight = [b for b, t in zip(boxes, labels, strict=True) if not t.get_rotation() and b in inside]
+                assert not any(a.overlaps(b) for a, b in pairwise(straight))
+                assert not any(b.overlaps(area) for b in straight)
+
+
+@pytest.mark.parametrize("name", [*CELLS, *TEXTS])
+def test_the_norms_of_every_network_are_drawn(name):
+    readable(drawn(analysis(name), "norms"))
+
+
+@pytest.mark.parametrize("name", ["lstm", "vanilla", "two states and lag 2"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_readable(figure, name):
+    found = analysis(name)
+    if figure in figures_of(found):
+        readable(drawn(found, figure))
+
+
+@pytest.mark.parametrize("figure", ["paths", "gates", "gate_means", "contributions"])
+def test_the_figures_of_the_largest_cell_are_readable(figure):
+    """Eleven paths and six gates."""
+    readable(drawn(analysis("stacked_lstm"), figure))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_readable_for_a_batch_and_for_one_step(figure):
+    many, one = analysis("loss at every step", 5, 3), analysis("loss at every step", 1)
+    if figure in WITHOUT_GATES:
+        readable(drawn(many, figure))
+        readable(drawn(one, figure))
+    else:
+        readable(drawn(analysis("mingru", 5, 3), figure, member=2))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_same_analysis_gives_the_same_bytes(figure):
+    here = at("mgu")
+    first, second = (rd.analyze(network("mgu"), here.params, here.inputs).plot.svg(figure) for _ in range(2))
+    assert first == second and first.startswith("<svg") and "<dc:date>" not in first
+
+
+def with_tokens(tokens):
+    here = rd.checks.point(network("mgu"), T=len(tokens))
+    return rd.analyze(network("mgu"), here.params, here.inputs, tokens=tokens)
+
+
+TOKENS = ["мама", "мыла", "раму", "$5", "$x$", "snake_case", "\\alpha", "100%", "#", "{", "^", "é", "«да»", "—"]
+
+
+def test_tokens_stand_below_as_they_are():
+    """Cyrillic, and signs that would start a formula."""
+    found = with_tokens(TOKENS)
+    for name in ("gates", "gate_means"):
+        figure = drawn(found, name)
+        readable(figure)
+        panel = next(ax for ax in figure.axes if [t.get_text() for t in ax.get_xticklabels()][:1] == [TOKENS[0]])
+        assert len(panel.get_xticklabels()) == len(TOKENS)
+        assert [t.get_text().replace("\\$", "$") for t in panel.get_xticklabels()] == TOKENS
+
+
+def test_a_dollar_sign_is_no_formula():
+    """Two of them would be: what is drawn differs from what stands between them set as a formula."""
+    found = with_tokens(["$x$", "b", "c"])
+    figure = drawn(found, "gate_means")
+    (ax,) = figure.axes
+    text = ax.get_xticklabels()[0]
+    assert text._preprocess_math(text.get_text()) == ("$x$", False)
+
+
+def test_many_tokens_give_way_to_numbers():
+    found = with_tokens([f"word{k}" for k in range(60)])
+    (ax,) = drawn(found, "gate_means").axes
+    assert ax.get_xlabel() == "step $t$"
+
+
+def test_a_figure_goes_into_axes_that_are_given():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    found = analysis("lstm")
+    assert found.plot.norms(ax=left) is left and found.plot.contributions("W_f", "x", ax=right) is right
+    assert len(left.lines) == 3 and len(right.lines) == 2  # chain, gradient and the bound along this run
+    assert left.get_xlabel() == "distance $T-k$ in steps"
+
+
+def test_curves_are_the_numbers():
+    found = analysis("vanilla")
+    (ax,) = drawn(found, "norms").axes
+    by_label = {line.get_label().split()[0]: line for line in ax.lines}
+    np.testing.assert_allclose(by_label["chain"].get_ydata(), found.operator / np.log(10))
+    np.testing.assert_allclose(by_label["gradient"].get_ydata(), (found.gradient - found.gradient[0]) / np.log(10))
+    whatever = next(line for line in ax.lines if "whatever" in line.get_label())
+    np.testing.assert_allclose(whatever.get_ydata(), found.bounds.whatever / np.log(10))
+
+
+def test_a_dead_member_of_a_batch_does_not_hide_the_others():
+    """The median of two that live and one that died is drawn; where most died the curve ends."""
+    x = np.ones((30, 5, 1))
+    x[20, :2], x[10, :3] = -50.0, -50.0
+    found = rd.analyze(
+        tanh_net(activation="relu"), {"W": np.ones((2, 1)), "U": 0.9 * np.eye(2)},
+        {"x": x, "target": np.ones((5, 2))},
+    )  # fmt: skip
+    (ax,) = drawn(found, "norms").axes
+    line = next(line for line in ax.lines if line.get_label().startswith("chain"))
+    assert np.isfinite(line.get_ydata()[:20]).all() and np.isnan(line.get_ydata()[20:]).all()
+
+
+def test_a_chain_without_a_loss_is_drawn_without_its_gradient():
+    net = Recurrence.parse("h[t] = tanh(U @ h[t-1])", loss=None)
+    found = rd.analyze(net, {"U": np.eye(2) / 2}, {"T": 9})
+    readable(drawn(found, "norms"))
+    (ax,) = drawn(found, "norms").axes
+    assert not any("gradient" in line.get_label() for line in ax.lines)
+
+
+def test_long_curves_are_thinned():
+    net = Recurrence.parse("h[t] = u * h[t-1]\nL = sum(h[T])")
+    found = rd.analyze(net, {"u": np.array([0.999])}, {"h0": np.ones(1), "T": 20_000})
+    (ax,) = drawn(found, "norms").axes
+    assert max(len(line.get_xdata()) for line in ax.lines) <= 4001
+    assert max(line.get_xdata()[-1] for line in ax.lines) == 20_000
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(InputError, match="with the states h, has no gate to draw"):
+        analysis("vanilla").plot.gates()
+    with pytest.raises(InputError, match="with the states h, has no gate to draw"):
+        analysis("vanilla").plot.gate_means()
+    with pytest.raises(InputError, match="'q' is no state; there are h, C"):
+        analysis("lstm").plot.drift(state="q")
+    with pytest.raises(InputError, match="there is no figure 'norm'; there are norms, contributions"):
+        analysis("lstm").plot.svg("norm")
+
+
+def test_glyphs_of_a_script_that_the_fonts_lack_are_noticed():
+    """The test above would notice: a missing glyph is a warning, and here every warning is an error."""
+    with pytest.raises(UserWarning, match="Glyph"), warnings.catch_warnings():
+        drawn(with_tokens(["\U0001f9ff", "b"]), "gate_means")
