@@ -22,7 +22,7 @@ from rnnderive.hand.edits import Edit, clippings, edits
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.variants import Course, Variants, course
 
-__all__ = ["Diagnosis", "Mistake", "Sight", "Tolerance", "diagnose", "tolerance_for"]
+__all__ = ["Diagnosis", "Mistake", "Progress", "Sight", "Tolerance", "correct_run", "diagnose", "tolerance_for"]
 
 MOST = 4
 WIDTH = 5
@@ -198,6 +198,11 @@ def _catalogue(problem: Problem) -> Catalogue:
     return Catalogue(problem, problem.derivation.pulled)
 
 
+def correct_run(problem: Problem, at: Point) -> Course:
+    """The run of the correct adjoint at a point; it is kept for the next to ask."""
+    return _catalogue(problem).course(at)
+
+
 class _View:
     """A sight next to a run of one adjoint: which of its arrays that adjoint reproduces."""
 
@@ -216,6 +221,8 @@ class _View:
 
     def verdicts(self, run: Course, name: str) -> Any:
         """For each variant, whether it gives the array that was claimed."""
+        if name not in run.net:  # truncation has layers in its place
+            return np.zeros(1, dtype=bool)
         found, claimed = run.number(name, self.at), self.wanted[name]
         if found.shape[1:] != claimed.shape:
             return np.zeros(len(found), dtype=bool)

@@ -75,18 +75,21 @@ class Problem:
     batch : int or None
         Number of sequences of the test points.
     seed : int
+    window : int, optional
+        Back-propagation is meant to be cut after so many steps.
     """
 
     net: Recurrence
     T: int = STEPS
     batch: int | None = None
     seed: int = 0
+    window: int | None = None
 
     @cached_property
     def derivation(self) -> Derivation:
         """With respect to every parameter, initial state and input that the loss is smooth in."""
         names = (*self.net.parameters, *self.net.initial_states, *self.inputs)
-        return derive(self.net, names)
+        return derive(self.net, names, truncate=self.window)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ A wrong derivation is a recurrence like the right one, so that it can be run, pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rnnderive.calculus import Adjoint, truncated
@@ -82,7 +83,7 @@ def edits(
     for rank, family in enumerate(FAMILIES):
         yield from _distinct(family(system), system, seen, rank)
     if system.several:
-        yield from truncations(system)
+        yield from truncations(problem, base)
 
 
 def clippings(problem: Problem, bounds: Mapping[str, float], base: Adjoint | None = None) -> Iterator[Edit]:
@@ -99,9 +100,18 @@ def _distinct(found: Iterator[Found], system: System, seen: set[Any], rank: int)
             yield Edit(kind, where, text, changes, system.pulled, rank=rank)
 
 
-def truncations(system: System) -> Iterator[Edit]:
-    """Back-propagation cut after K steps, for every K below T."""
-    for steps in range(1, system.T):
-        text = f"truncated after {steps} step{'s' if steps > 1 else ''}"
-        whole = truncated(system.pulled, steps)
-        yield Edit("truncated", "every gradient", text, {}, system.pulled, whole, len(FAMILIES))
+def truncations(problem: Problem, base: Adjoint | None = None) -> Iterator[Edit]:
+    """Back-propagation cut after K steps, for every K below T; not cut, where it should be."""
+    start = base or problem.derivation.pulled
+    meant = problem.window
+    if meant is not None and base is not None and base is not problem.derivation.pulled:
+        return  # its layers are cut already
+    whole = start if meant is None else replace(problem, window=None).derivation.pulled
+    instead = f" (not {meant})" if meant is not None else ""
+    for steps in range(1, problem.T):
+        if steps != meant:
+            text = f"truncated after {steps} step{'s' if steps > 1 else ''}{instead}"
+            yield Edit("truncated", "every gradient", text, {}, start, truncated(whole, steps), len(FAMILIES))
+    if meant is not None:
+        text = f"not truncated, though it should be after {meant} steps"
+        yield Edit("truncated", "every gradient", text, {}, start, whole, len(FAMILIES))

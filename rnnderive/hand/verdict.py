@@ -1,0 +1,296 @@
+"""The verdict on a hand derivation, and its story in words, HTML, LaTeX and plain data."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnnderive.hand.diagnosis import Diagnosis
+
+__all__ = ["ArrayVerdict", "Correction", "Counterexample", "Verdict"]
+
+
+@dataclass(frozen=True)
+class ArrayVerdict:
+    """One gradient.
+
+    Attributes
+    ----------
+    name : str
+    ok : bool or None
+        None where there is nothing to hold it against; `note` says why.
+    error : float
+        The largest difference, relative to the largest entry expected.
+    wrong : tuple of index
+        The entries that are wrong.
+    count : int
+        How many entries there are.
+    steps : tuple of int
+        The steps whose contribution is wrong, as far as the numbers tell.
+    note : str
+    """
+
+    name: str
+    ok: bool | None
+    error: float = 0.0
+    wrong: tuple[tuple[int, ...], ...] = ()
+    count: int = 0
+    steps: tuple[int, ...] = ()
+    note: str = ""
+
+    def __bool__(self) -> bool:
+        return self.ok is not False
+
+    def cells(self) -> tuple[str, ...]:
+        """The row of a table."""
+        word = {True: "right", False: "WRONG", None: "not checked"}[self.ok]
+        error = f"{self.error:.1e}" if np.isfinite(self.error) else "—"
+        if self.ok is not False:
+            return f"d{self.name}", word, error if self.ok else "", "", "", self.note
+        entries = "" if not self.wrong else "all entries" if len(self.wrong) == self.count else _entries(self.wrong)
+        return f"d{self.name}", word, error, entries, _steps(self.steps), self.note
+
+
+def _entries(wrong: tuple[tuple[int, ...], ...]) -> str:
+    shown = ", ".join(str(list(w)) if len(w) != 1 else f"[{w[0]}]" for w in wrong[:4])
+    return f"{len(wrong)} entries: {shown}{', …' if len(wrong) > 4 else ''}" if len(wrong) > 1 else f"entry {shown}"
+
+
+def _steps(steps: tuple[int, ...]) -> str:
+    """Steps in words, runs of them as ranges."""
+    if not steps:
+        return ""
+    runs: list[list[int]] = []
+    for s in steps:
+        if runs and s == runs[-1][-1] + 1:
+            runs[-1].append(s)
+        else:
+            runs.append([s])
+    words = ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
+    return f"step {words}" if len(steps) == 1 else f"steps {words}"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """An equation as it was handed over, or as the diagnosis found it to be, beside the correct one.
+
+    Attributes
+    ----------
+    where : str
+    wrong, right : str
+        In the language.
+    wrong_latex, right_latex : str
+    """
+
+    where: str
+    wrong: str
+    right: str
+    wrong_latex: str
+    right_latex: str
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest case that still shows that a derivation is wrong.
+
+    Attributes
+    ----------
+    sizes : mapping
+        ``T``, ``B`` (where there is a batch) and the sizes of the network, by name.
+    name : str
+    index : tuple of int
+        The entry of the gradient of `name`.
+    found, expected : float
+    params, inputs : mapping
+        The arrays.
+    """
+
+    sizes: Mapping[str, int]
+    name: str
+    index: tuple[int, ...]
+    found: float
+    expected: float
+    params: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{k} = {v}" for k, v in self.sizes.items())
+        place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        return f"with {sizes}: d{self.name}{place} is {self.found:.6g}; it should be {self.expected:.6g}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is right and wrong about a hand derivation; truthy when it is right.
+
+    Attributes
+    ----------
+    ok : bool
+        The declared cell's gradient was handed over, all of it right.
+    backward_ok : bool or None
+        Whether the backward matches its own forward.
+    forward_ok : bool or None
+        Whether the forward matches the declared cell; None where no forward was handed over.
+    arrays : mapping
+        Name → :class:`ArrayVerdict`.
+    diagnosis : Diagnosis
+        A sequence of mistakes with `kind`, `text`, `where`.
+    corrections : tuple of Correction
+    counterexample : Counterexample or None
+    problems : tuple of str
+        What went wrong while asking: crashes, wrong shapes, arguments changed.
+    notes : tuple of str
+        What there is to know besides: gradients that were not handed over, how the forward differs.
+    method : str
+        How it was decided.
+    """
+
+    ok: bool
+    backward_ok: bool | None
+    forward_ok: bool | None
+    arrays: Mapping[str, ArrayVerdict]
+    diagnosis: Diagnosis = Diagnosis()  # noqa: RUF009 (frozen)
+    corrections: tuple[Correction, ...] = ()
+    counterexample: Counterexample | None = None
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    method: str = ""
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The names of the gradients that are wrong."""
+        return tuple(n for n, a in self.arrays.items() if a.ok is False)
+
+    # ------------------------------------------------------------ in words
+
+    @property
+    def headline(self) -> str:
+        if self.ok:
+            return f"RIGHT: {_count(len(self.arrays), 'gradient')} as the calculus gives {'it' if len(self.arrays) == 1 else 'them'}"
+        if self.wrong:
+            return f"WRONG: {len(self.wrong)} of {_count(len(self.arrays), 'gradient')}"
+        if self.forward_ok is False:
+            return "NOT THIS CELL: the forward is not the declared cell's"
+        return "WRONG: " + (self.problems[0] if self.problems else "no gradient was handed over")
+
+    @property
+    def answers(self) -> tuple[str, str]:
+        """The two facts: about the backward and its own forward, and about the forward and the cell."""
+        backward = {
+            True: "The backward matches its own forward.",
+            False: "The backward does not match its own forward.",
+            None: "The backward was not held against a forward of its own.",
+        }[self.backward_ok]
+        forward = {
+            True: "The forward matches the declared cell.",
+            False: "The forward does not match the declared cell.",
+            None: "No forward was handed over; the gradients are held against the declared cell.",
+        }[self.forward_ok]
+        if self.backward_ok and self.forward_ok is False:
+            forward += " The backward is right for the forward that it belongs to: change one, and the other must follow."
+        return backward, forward
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        lines += [f"  {p}" for p in self.problems]
+        lines += [f"{k}. {words}" for k, words in enumerate(self.answers, 1)]
+        lines.append(f"3. Gradients, {self.method}:" if self.method else "3. Gradients:")
+        lines += [f"   {line}" for line in _table([a.cells() for a in self.arrays.values()])]
+        if not self.ok and (self.diagnosis.mistakes or not self.diagnosis.explained):
+            lines.append(f"4. Diagnosis: {self._said()}")
+            for c in self.corrections:
+                lines += [f"   wrong:   {c.wrong}", f"   correct: {c.right}"]
+        if self.counterexample is not None:
+            lines.append(f"5. Smallest case that shows it, {self.counterexample}")
+        return "\n".join([*lines, *(f"   {n}" for n in self.notes)])
+
+    def _said(self) -> str:
+        if len(self.diagnosis) < 2:
+            return str(self.diagnosis)
+        texts = "".join(f"\n   ({k}) {m.text}" for k, m in enumerate(self.diagnosis, 1))
+        return f"{len(self.diagnosis)} mistakes, which together give all the numbers handed over:{texts}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(w)}</td>' for w in a.cells())}</tr>" for a in self.arrays.values()
+        )
+        head = "".join(f"<th>{w}</th>" for w in ("gradient", "", "largest error", "entries", "contributions", "note"))
+        parts = [f"<p><b>{html.escape(self.headline)}</b></p>"]
+        parts.append(f"<p>{' '.join(html.escape(w) for w in (*self.problems, *self.answers, *self.notes))}</p>")
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+        if not self.ok and (self.diagnosis.mistakes or not self.diagnosis.explained):
+            texts = [m.text for m in self.diagnosis] or [str(self.diagnosis)]
+            parts.append(f"<ul>{''.join(f'<li>{html.escape(x)}</li>' for x in texts)}</ul>")
+            parts += [f"<p>$${c.wrong_latex}$$ should be $${c.right_latex}$$</p>" for c in self.corrections]
+        if self.counterexample is not None:
+            parts.append(f"<p>Smallest case that shows it, {html.escape(str(self.counterexample))}</p>")
+        return "".join(parts)
+
+    def latex(self) -> str:
+        """The verdict's formulas: every wrong equation beside the correct one."""
+        rows = [rf"\text{{{_escape(self.headline)}}}"]
+        for m in self.diagnosis:
+            rows.append(rf"\text{{{_escape(m.text)}}}")
+        for c in self.corrections:
+            rows += [rf"\text{{wrong: }} & {c.wrong_latex}", rf"\text{{correct: }} & {c.right_latex}"]
+        lines = [r if "&" in r else f"& {r}" for r in rows]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as plain data, ready for :func:`json.dumps`."""
+        return {
+            "ok": self.ok,
+            "backward_ok": self.backward_ok,
+            "forward_ok": self.forward_ok,
+            "method": self.method,
+            "arrays": {
+                n: {
+                    "ok": a.ok,
+                    "error": a.error if np.isfinite(a.error) else None,
+                    "wrong": [list(w) for w in a.wrong],
+                    "count": a.count,
+                    "steps": list(a.steps),
+                    "note": a.note,
+                }
+                for n, a in self.arrays.items()
+            },
+            "explained": self.diagnosis.explained,
+            "diagnosis": [{"kind": m.kind, "text": m.text, "where": m.where} for m in self.diagnosis],
+            "corrections": [vars(c) for c in self.corrections],
+            "counterexample": self._counterexample(),
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+        }
+
+    def _counterexample(self) -> dict[str, Any] | None:
+        c = self.counterexample
+        if c is None:
+            return None
+        arrays = {n: np.asarray(a).tolist() for n, a in {**c.params, **c.inputs}.items()}
+        number = {k: v if np.isfinite(v) else None for k, v in (("found", c.found), ("expected", c.expected))}
+        return {"sizes": dict(c.sizes), "name": c.name, "index": list(c.index), **number, "arrays": arrays}
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max((len(r[k]) for r in rows), default=0) for k in range(6)]
+    return ["  ".join(w.ljust(n) for w, n in zip(r, widths, strict=True)).rstrip() for r in rows]
+
+
+def _escape(words: str) -> str:
+    for a, b in (("\\", r"\textbackslash "), ("_", r"\_"), ("^", r"\^{}"), ("&", r"\&"), ("%", r"\%"), ("#", r"\#")):
+        words = words.replace(a, b)
+    return words
