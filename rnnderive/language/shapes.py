@@ -351,8 +351,9 @@ class Shapes:
         if not big:
             self._unify(node, parts)
             return True
-        if len(big) == 1 and len(parts) > 1:
-            self._unify(node, big)
+        shapes = {(self.sizes.value(p.rows), self.sizes.value(p.columns)) for p in big}
+        if len(shapes) == 1 and len(parts) > 1:  # whatever that shape is, scalars beside it do not change it
+            self._unify(node, big[:1])
             return True
         return False
 

@@ -19,6 +19,8 @@ from rnnderive.programs.layout import Context, Layout, apply_code, depends_on_ti
 
 __all__ = ["Emitter"]
 
+LONG = 100  # parts of a sum in one pair of brackets: Python's compiler takes no line that nests thousands deep
+
 
 class Emitter:
     """Writes the code of terms.
@@ -139,10 +141,14 @@ class Emitter:
         return self.names[term.name]
 
     def _plus(self, term: Term, c: Context) -> str:
+        groups = [self._sum(term.args[k : k + LONG], term, c) for k in range(0, len(term.args), LONG)]
+        return groups[0] if len(groups) == 1 else f"({' + '.join(groups)})"
+
+    def _sum(self, parts: tuple[Term, ...], whole: Term, c: Context) -> str:
         words = ""
-        for k, part in enumerate(term.args):
+        for k, part in enumerate(parts):
             sign, rest = tm.split_sign(part)
-            code = self._aligned(rest, term, c)
+            code = self._aligned(rest, whole, c)
             if k == 0:
                 words = f"-{code}" if sign < 0 else code
             else:
@@ -152,15 +158,20 @@ class Emitter:
     def _times(self, term: Term, c: Context) -> str:
         sign, rest = tm.split_sign(term)
         factors = rest.args if isinstance(rest, tm.Times) else (rest,)
+        groups = [self._factors(factors[k : k + LONG], term, c) for k in range(0, len(factors), LONG)]
+        words = groups[0] if len(groups) == 1 else " * ".join(f"({g})" for g in groups)
+        return f"({'-' if sign < 0 else ''}{words})"
+
+    def _factors(self, factors: tuple[Term, ...], whole: Term, c: Context) -> str:
         words = ""
         for k, part in enumerate(factors):
             inverse = isinstance(part, tm.Power) and part.args[1].is_negative
             if inverse:
-                code = self._aligned(tm.power(part.args[0], -part.args[1]), term, c)
+                code = self._aligned(tm.power(part.args[0], -part.args[1]), whole, c)
                 words += f"1 / {code}" if k == 0 else f" / {code}"
             else:
-                words += (" * " if k else "") + self._aligned(part, term, c)
-        return f"({'-' if sign < 0 else ''}{words})"
+                words += (" * " if k else "") + self._aligned(part, whole, c)
+        return words
 
     def _aligned(self, part: Term, whole: Term, c: Context) -> str:
         """A part of an elementwise operator; a scalar beside a matrix needs one more axis."""

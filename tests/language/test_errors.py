@@ -24,7 +24,7 @@ DEEP = 10**4
         ("h[t] = x[t]\nL = sum(h[t-1], t) + sum(h[t-2])", 2, 26, "reads h[t-2] at the running step"),
         ("h[t] = tanh(U @ h[t-1] + x[t])\ny[t] = V @ h[t]\nL = y[T] * y[T]", 3, 1, "y[T] * y[T] has shape n_y×1"),
         ("h[t] = x[t]\nL = 2 * sum(tanh(h[t]) - h[t]**2, t)", 2, 1, "is not a scalar"),
-        ("x[t] = ones(3)\nL = sum(y[T] + x[T] - z[T] + ones(4))", 2, 9, "y[T] has shape 3×1 (y first stands in line 2, column 9); ones(4) has shape 4×1"),
+        ("x[t] = ones(3)\nL = sum(y[T] + x[T] - z[T] + ones(4))", 2, 9, "column 9); ones(4) has shape 4×1"),
         ("h[t] = x[t]\nL = sum(sum(h[t-1]))", 2, 13, "reads h[t-1] at the running step"),
         ("y[t] = x[t]\nL = squared_error(y, target)", 2, 19, "without a time index and in line 1 with one"),
         ("L = sum(x[0])", 1, 11, "found the index 0; steps are counted from 1"),

@@ -335,3 +335,16 @@ def test_long_sequences_do_not_overflow_where_they_should_not() -> None:
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         loss, grads = rd.derive(net).lambdify()(big, {**at.inputs, "x": np.full((500, 2), 1e3)})
     assert np.isfinite(loss) and all(np.isfinite(g).all() for g in grads.values())
+
+
+@pytest.mark.parametrize(("sign", "count"), [("+", 1001), ("-", 2000), ("*", 101)])
+def test_a_long_sum_is_a_program(sign: str, count: int) -> None:
+    parts = f" {sign} ".join(f"(0.{k % 7 + 3} + h[T])" for k in range(count))
+    d = rd.derive(f"h[t] = a * h[t-1] + x[t]\nL = sum({parts})")
+    loss, grads = d.lambdify()({"a": np.array([0.5])}, {"x": np.full((3, 1), 0.1)})
+    h = 0.1 * (1 + 0.5 + 0.25)
+    numbers = np.array([float(f"0.{k % 7 + 3}") for k in range(count)]) + h
+    slope = (numbers.prod() / numbers).sum() if sign == "*" else count if sign == "+" else 2 - count
+    expected = {"+": numbers.sum(), "-": 2 * numbers[0] - numbers.sum(), "*": numbers.prod()}[sign]
+    assert loss == pytest.approx(expected, rel=1e-11)
+    assert grads["a"] == pytest.approx(slope * (0.15 + 0.5 * 0.1), rel=1e-11)
