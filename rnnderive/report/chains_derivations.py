@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,7 +156,9 @@ def hochreiter() -> Iterator[Line]:
     factor = pr.Row((sympy_math(net), _slope(net)))
     w, y, own = pr.Letter("w"), pr.Letter("y"), pr.Letter("J")
     yield Line(
-        "one step of h = σ(w y), with net = w y", _is(pr.Row((y, own)), pr.Row((w, y, _slope(net))), factor), None
+        "J = w σ′(w y) is the factor of one step; with net = w y",
+        _is(pr.Row((y, own)), pr.Row((w, y, _slope(net))), factor),
+        None,
     )
     inside = pr.Row((_slope(net), pr.Fenced(sympy_math(1 - net * sp.tanh(net / 2)))))
     change = pr.Frac(pr.Prefix(pr.Symbol("d"), pr.Numeral("")), pr.Prefix(pr.Symbol("d"), sympy_math(net)))
@@ -252,15 +254,17 @@ def critical_gain(cell: str, weight: str) -> Iterator[Line]:
     unknown = symbols[weight]
     at_gain = (jacobian - sp.eye(jacobian.rows)).det().subs(unknown, gain)
     sigma = {s: sp.Function("sigma")(s) for s in symbols.values()}
-    printed = {
-        "lstm": lambda v: (1 - v["b_f"]) / (v["b_i"] * v["b_o"]),
-        "gru": lambda v: 1 / v["b_r"],
-    }[cell]
-    closed = printed({n: sigma[s] for n, s in symbols.items()})
-    meaning = printed({n: FUNCTIONS["sigmoid"].scalar(s) for n, s in symbols.items()})
+    means = {s: FUNCTIONS["sigmoid"].scalar(s) for s in symbols.values()}
+    closed = _gain(cell, {n: sigma[s] for n, s in symbols.items()})
+    meaning = _gain(cell, {n: means[s] for n, s in symbols.items()})
     one = pr.Row((pr.Word("det"), pr.Fenced(pr.Infix(("", "-"), (pr.Letter("J"), pr.Letter("I")), pr.SUM))))
     yield Line("an eigenvalue is 1", _is(one, pr.Numeral("0")), equal(at_gain, 0))
     yield Line("solved for the weight", _is(sympy_math(unknown), sympy_math(closed)), equal(gain, meaning))
+
+
+def _gain(cell: str, gate: Mapping[str, Any]) -> Any:
+    """The printed critical gain, in the values that the gates have at rest."""
+    return (1 - gate["b_f"]) / (gate["b_i"] * gate["b_o"]) if cell == "lstm" else 1 / gate["b_r"]
 
 
 def white_input() -> Iterator[Line]:

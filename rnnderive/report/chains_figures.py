@@ -15,6 +15,7 @@ from rnnderive.chains.spectra import log_singular_values, naive_log_singular_val
 from rnnderive.chains.theory import Claim, bounds, mean_field, random_products, truncation, wall
 from rnnderive.chains.theory.mean_field import activation
 from rnnderive.chains.theory.nets import autonomous, jacobians, parameter_arrays
+from rnnderive.errors import InputError
 from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
 from rnnderive.report import document as doc
 
@@ -28,7 +29,7 @@ TEN = np.log(10)
 
 
 def figure_of(row: str, claims: Sequence[Claim], quick: bool) -> list[doc.Figure]:
-    """The figure that stands beside the table of a row, if there is one; measured and drawn when it is built."""
+    """The figure beside the table of a row, if there is one, from the claims of its topic; drawn when it is built."""
     if row not in FIGURES:
         return []
     draw, stem, caption = FIGURES[row]
@@ -89,29 +90,33 @@ def transient(claims: Sequence[Claim], quick: bool) -> Figure:
 
 
 def the_wall(claims: Sequence[Claim], quick: bool) -> Figure:
-    """|∇E| over the plane of w and b, with the fold."""
-    figure, ax = _axes(8.6)
+    """|∇E| over the plane of w and b with the folds, and along b at w = 5."""
+    figure = _figure(8.4)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     w, b = np.linspace(2, 9, 351), np.linspace(-6, 0, 241)
-    sizes = np.log10(wall.gradient_sizes(w, b))
-    levels = np.arange(-4, 4.1, 0.5)
-    picture = ax.contourf(w, b, np.clip(sizes.T, levels[0], levels[-1]), levels, cmap="cividis")
+    levels = np.arange(-4, 2.1, 0.5)
+    sizes = np.log10(wall.gradient_sizes(w, b)).T
+    picture = left.contourf(w, b, np.clip(sizes, levels[0], levels[-1]), levels, cmap="cividis")
     symbol = sp.Symbol("w", positive=True)
     past = w[w > 4]
-    for k, (_, fold) in enumerate(wall.fold_points(symbol)):
-        line = np.real(sp.lambdify(symbol, fold, "numpy")(past))
-        ax.plot(past, line, color="white", linestyle=("--", ":")[k], linewidth=1.6)
-        ax.plot([], [], color="#888888", linestyle=("--", ":")[k], label=("upper fold", "lower fold")[k])
+    for (_, fold), words, dash in zip(wall.fold_points(symbol), ("upper fold", "lower fold"), ("--", ":"), strict=True):
+        left.plot(past, np.real(sp.lambdify(symbol, fold, "numpy")(past)), color="white", linestyle=dash, linewidth=1.6)
+        left.plot([], [], color="#888888", linestyle=dash, label=words)
     start = 0.5
-    at_start = float(activation("sigmoid", np.array([start]))[0][0])
-    slope = float(activation("sigmoid", np.array([start]))[1][0])
+    value, slope = (float(v[0]) for v in activation("sigmoid", np.array([start])))
     unstable = w[w > 1 / slope]
-    ax.plot(unstable, start - unstable * at_start, color=COLOURS[1], linewidth=1.4,
-            label="the start is an unstable fixed point")  # fmt: skip
-    ax.set(xlabel="weight $w$", ylabel="bias $b$", xlim=(2, 9), ylim=(-6, 0))
-    ax.grid(False)
-    bar = figure.colorbar(picture, ax=ax, label="$|\\nabla E|$", ticks=levels[::4])
-    bar.ax.set_yticklabels([f"$10^{{{v:.0f}}}$" for v in levels[::4]])
-    _legend(ax, 3)
+    left.plot(unstable, start - unstable * value, color=COLOURS[1], linewidth=1.4, label="the wall")
+    left.set(xlabel="weight $w$", ylabel="bias $b$", xlim=(2, 9), ylim=(-6, 0))
+    left.grid(False)
+    bar = figure.colorbar(picture, ax=left, label="$|\\nabla E|$", ticks=levels[::2])
+    bar.ax.set_yticklabels([f"$10^{{{v:.0f}}}$" for v in levels[::2]])
+    near = start - 5 * value
+    offsets = np.logspace(-6, 0.3, 160)
+    along = np.sort(np.concatenate([near - offsets, [near], near + offsets]))
+    right.plot(along, np.log10(wall.gradient_sizes(np.array([5.0]), along)[0]), color=COLOURS[0])
+    right.set(xlabel="bias $b$ at $w = 5$", ylabel="$|\\nabla E|$", xlim=(-4, -1))
+    _powers(right)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.6)
     return figure
 
 
@@ -173,6 +178,10 @@ def _errors(factors: Array) -> list[float]:
 def mean_field_curves(claims: Sequence[Claim], quick: bool) -> Figure:
     """λ₁ by mean field against the gain, and the simulated nets of the table."""
     figure, ax = _axes(7.6)
+    if not (_simulated(claims, 0.0) and _simulated(claims, 0.5)):
+        raise InputError(
+            "no claim says what a simulated net gives; expected “λ_1 of a simulated net” and “growth of …”"
+        )
     for k, drive in enumerate((0.0, 0.5, 1.0)):
         gains = np.linspace(1.02 if not drive else 0.6, 5.2 if not drive else 2.6, 60)
         rates = [mean_field.susceptibility("tanh", g, mean_field.variance("tanh", g, drive)) for g in gains]
@@ -250,10 +259,9 @@ FIGURES: Mapping[str, tuple[Draw, str, str]] = {
     ),
     "Bifurcation, Pascanu, Mikolov, Bengio 2013, fig. 3": (
         the_wall, "wall",
-        "The wall: size of the gradient of E over weight and bias. Between the white lines, the folds derived "
-        "above, the step has three fixed points. On the orange line the start x = 1/2 is the unstable one, b = 1/2 "
-        "− w σ(1/2), with w σ′(1/2) > 1: each step multiplies the derivative by that. This line is the wall; a grid "
-        "sees little of it.",
+        "Size of the gradient of E over weight and bias, and along a cut at w = 5. Between the folds, derived "
+        "above, the step has three fixed points. On the wall the start x = 1/2 is the unstable one, b = 1/2 − w "
+        "σ(1/2), with w σ′(1/2) > 1: each of the 50 steps multiplies the derivative by that.",
     ),
     "Newman 1986": (
         newman, "newman",

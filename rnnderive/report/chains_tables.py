@@ -103,24 +103,29 @@ def value_math(value: float, digits: int) -> pr.Math:
 
     Examples
     --------
-    >>> [pr.text(value_math(v, 3)) for v in (1e-12, 2.5e-7, 3, -float("inf"), 0.12345)]
-    ['10^{-12}', '2.5 · 10^{-7}', '3', '-∞', '0.123']
+    >>> [pr.text(value_math(v, 3)) for v in (1e-12, 3, 3319.98, 0.12345)]
+    ['10^{-12}', '3', '3320', '0.123']
     """
     value = float(value)
+    if np.isnan(value):
+        return pr.Word("nan")
     if np.isinf(value):
         sign = pr.Symbol("infty")
         return pr.Infix(("-",), (sign,), pr.SUM) if value < 0 else sign
     if value == round(value) and abs(value) < 1e9:
         return _signed(str(round(value)))
-    if np.isnan(value):
-        return pr.Word("nan")
     rounded = float(f"{value:.{digits - 1}e}")
     mantissa, power = f"{rounded:.{digits - 1}e}".split("e")
     if -4 < int(power) < 7:
-        return _signed(f"{rounded:.{max(digits - 1 - int(power), 0)}f}".rstrip("0").rstrip("."))
-    mantissa = f"{float(mantissa):.{min(digits, 6) - 1}f}".rstrip("0").rstrip(".")
+        return _signed(_trimmed(f"{rounded:.{max(digits - 1 - int(power), 0)}f}"))
+    mantissa = _trimmed(f"{float(mantissa):.{min(digits, 6) - 1}f}")
     ten = pr.Script(pr.Numeral("10"), None, _signed(str(int(power))))
     return ten if mantissa == "1" else pr.Row((_signed(mantissa), pr.Symbol("cdot"), ten))
+
+
+def _trimmed(words: str) -> str:
+    """Without zeros that end a fraction; 3320 keeps its own."""
+    return words.rstrip("0").rstrip(".") if "." in words else words
 
 
 def _signed(words: str) -> pr.Math:
