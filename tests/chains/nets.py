@@ -44,6 +44,10 @@ TEXTS = {
         h[t] = tanh(W @ x[t] + U @ h[t-1])
         L    = squared_error(h[T] + h[1], target)
     """,
+    "two early losses": """
+        h[t] = tanh(W @ x[t] + U @ h[t-1])
+        L    = squared_error(h[1] + h[3], target)
+    """,
     "input at a lag": """
         h[t] = tanh(W @ x[t-1] + u * h[t-1])
         L    = sum(squared_error(h[t], target[t]), t)
@@ -81,7 +85,7 @@ TEXTS = {
         L    = squared_error(h[T], target)
     """,
     "state by time": """
-        s[t] = (a * s[t-1] if t <= 3 else b * s[t-1] * s[t-1]) + x[t]
+        s[t] = b * s[t-1] + (a * s[t-1] * s[t-1] if t <= 3 else 0) + x[t]
         L    = sum(s[T])
     """,
 }

@@ -40,7 +40,7 @@ def test_the_bound_holds_on_each_factor_and_on_the_whole(name, batch):
 
 
 @pytest.mark.parametrize("name", ["vanilla", "lstm", "gru", "peephole_lstm", "indrnn", "mgu", *TEXTS])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_the_bound_holds_for_random_weights_and_inputs(name, data):
     here = at(name)
