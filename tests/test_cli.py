@@ -169,6 +169,16 @@ def test_the_derivative_of_a_state_in_an_earlier_input():
     assert "dh^3/dx^1 = ∂h^3/∂h^2 ∂h^2/∂h^1 ∂h^1/∂x^1" in words
 
 
+def test_a_cell_that_reads_two_steps_back_for_any_t():
+    text = "h[t] = tanh(W @ x[t] + U @ h[t-1] + A @ h[t-2])\nL = squared_error(h[T], target)"
+    words = good("derive", "-", "--wrt", "U", stdin=text)
+    assert words.splitlines()[0] == "# dL/dU, any T; s = [h, h_1], h_1[t] = h[t-1]"
+    assert "∂s^j/∂s^{j-1} = [∂h^j/∂h^{j-1}, ∂h^j/∂h_1^{j-1}; ∂h_1^j/∂h^{j-1}, 𝟎]" in words
+    assert "✗" not in words
+    rows = good("derive", "-", "--view", "jacobian", stdin=text).splitlines()
+    assert rows[1:] == ["∂h^t/∂h^{t-1} = diag(1 - (h^t)^2) U", "∂h^t/∂h^{t-2} = diag(1 - (h^t)^2) A"]
+
+
 def test_truncation_reaches_the_adjoint():
     assert "delta_h_1_back" in good("derive", "vanilla", "--truncate", "2")
 

@@ -61,7 +61,7 @@ class Graph:
         self.T = sp.sympify(horizon)
         # A product with one factor a step needs states that reach one step back.
         self.net = net if self.T.is_Integer else first_order(net)
-        self._delays = delays(net, self.net)
+        self.delays = delays(net, self.net)
         for leaf in (wrt, of):
             unknown = leaf.index.free_symbols - {T} if isinstance(leaf, tm.At) else set()
             if self.T.is_Integer and unknown:
@@ -311,11 +311,11 @@ class Graph:
         """A term with h[t-2] for the h_1[t-1] of :func:`first_order`; labels of states keep that name."""
 
         def leaf(node: Term) -> Term | None:
-            if isinstance(node, tm.At) and node.name in self._delays:
-                name, lag = self._delays[node.name]
+            if isinstance(node, tm.At) and node.name in self.delays:
+                name, lag = self.delays[node.name]
                 return tm.At(name, t, *node.shape).moved(node.index - lag)
-            if isinstance(node, tm.Parameter) and node.name.endswith("0") and node.name[:-1] in self._delays:
-                return tm.Parameter(f"{self._delays[node.name[:-1]][0]}0", *node.shape)
+            if isinstance(node, tm.Parameter) and node.name.endswith("0") and node.name[:-1] in self.delays:
+                return tm.Parameter(f"{self.delays[node.name[:-1]][0]}0", *node.shape)
             return None
 
-        return tm.transform(term, leaf) if self._delays else term
+        return tm.transform(term, leaf) if self.delays else term

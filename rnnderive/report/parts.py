@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from rnnderive import printing as pr
-from rnnderive.calculus import Step
+from rnnderive.calculus import Step, first_order
 from rnnderive.checks import check, check_steps
 from rnnderive.derivation import Derivation
 from rnnderive.errors import RnnDeriveError
@@ -146,6 +147,7 @@ def any_length_section(d: Derivation, wrt: Sequence[str]) -> doc.Section:
 
 def jacobian_section(d: Derivation, title: str = "Jacobians of the states") -> doc.Section:
     """Local Jacobians of every loop's states, and the blocks of a cell with several."""
+    d = replace(d, net=first_order(d.net))
     blocks: list[Any] = []
     for states, lag in loops(d):
         for v in states:
