@@ -6,10 +6,14 @@ what it does and why, and what would change it; :func:`sweep` does so over a gri
 
 from rnnderive.chains.analysis import Analysis, Bounds, Contributions, Spectrum, analyze
 from rnnderive.chains.census import Gate, Slope
+from rnnderive.chains.comparison import Comparison, Setup, activations, compare, initialisers
 from rnnderive.chains.course import Course, run
+from rnnderive.chains.ensemble import Ensemble
 from rnnderive.chains.paths import Path
+from rnnderive.chains.phases import Phases, phase_diagram
 from rnnderive.chains.remedies import Remedy
 from rnnderive.chains.results import ResultsError
+from rnnderive.chains.setting import Setting, setting
 from rnnderive.chains.state import StateChain, chains
 from rnnderive.chains.sweep import SweepError, SweepInterrupted, processes, read_sweep, sweep
 from rnnderive.chains.table import Sweep
@@ -22,13 +26,18 @@ __all__ = [
     "Bounds",
     "Cause",
     "Clipping",
+    "Comparison",
     "Contributions",
     "Course",
+    "Ensemble",
     "Gate",
     "Path",
+    "Phases",
     "Rate",
     "Remedy",
     "ResultsError",
+    "Setting",
+    "Setup",
     "Slope",
     "Spectrum",
     "StateChain",
@@ -38,10 +47,15 @@ __all__ = [
     "Trace",
     "Truncation",
     "Verdict",
+    "activations",
     "analyze",
     "chains",
+    "compare",
+    "initialisers",
+    "phase_diagram",
     "processes",
     "read_sweep",
     "run",
+    "setting",
     "sweep",
 ]

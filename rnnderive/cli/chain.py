@@ -35,9 +35,7 @@ def chain(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            "--weights", metavar="FILE", help="Weights of PyTorch, Keras or ONNX, or .npz.", show_default=False
-        ),
+        typer.Option("--weights", metavar="FILE", help="From PyTorch, Keras, ONNX or .npz.", show_default=False),
     ] = None,
     layer: Annotated[
         str | None, typer.Option("--layer", metavar="NAME", help="Which recurrent layer of it.", show_default=False)
@@ -70,15 +68,11 @@ def chain(
         str | None,
         typer.Option("--state", metavar="NAME", help="Look at the chain of this state.", show_default="the first"),
     ] = None,
-    remedies: Annotated[
-        bool, typer.Option("--remedies", help="Also what would change it, predicted and rerun.")
-    ] = False,
+    remedies: Annotated[bool, typer.Option("--remedies", help="Also what would change it, rerun.")] = False,
     spectrum: Annotated[bool, typer.Option("--spectrum", help="Also singular values and Lyapunov exponents.")] = False,
     figures: Annotated[
         Path | None,
-        typer.Option(
-            "--figures", metavar="FOLDER", help="Write the figures there, as SVG and PDF.", show_default=False
-        ),
+        typer.Option("--figures", metavar="FOLDER", help="Write the figures there.", show_default=False),
     ] = None,
     form: Formatted = Format.text,
 ) -> None:
@@ -102,7 +96,8 @@ def chain(
     with working("reading and drawing"):
         found = setting(
             net, weights=weights, layer=layer, text=text, vectors=vectors, source=source, T=horizon, batch=batch,
-            sizes=dict(pairs(size or [], int)), scheme=scheme, roles=dict(pairs(role or [], str)), scale=scale, seed=seed,
+            sizes=dict(pairs(size or [], int)), scheme=scheme, roles=dict(pairs(role or [], str)), scale=scale,
+            seed=seed,
         )  # fmt: skip
     parts: dict[str, Any] = {}
     with working("analysing") as say:
@@ -164,18 +159,18 @@ def _spectrum_rows(found: Any) -> list[tuple[str, str]]:
     from rnnderive.chains.spectra import entropy_rate, kaplan_yorke
 
     values = ", ".join(f"{v:.4g}" for v in found.log_singular_values[:5])
-    rows = [("spectrum", f"ln of the singular values: {values}{', …' if len(found.log_singular_values) > 5 else ''}")]
-    rows.append(("", f"ln of the condition number {found.log_condition:.4g}; {found.dead} exactly zero"))
-    if found.lyapunov is not None and len(found.lyapunov.exponents):
-        first, error = found.lyapunov.exponents[0], found.lyapunov.errors[0]
-        rows.append(("", f"largest Lyapunov exponent {first:+.4f} ± {error:.4f}; {found.lyapunov.singular} are −∞"))
-        rows.append(
-            (
-                "",
-                f"entropy rate {entropy_rate(found.lyapunov):.4g}, Kaplan–Yorke dimension {kaplan_yorke(found.lyapunov):.4g}",
-            )
-        )
-    return rows
+    rest = ", …" if len(found.log_singular_values) > 5 else ""
+    lines = [
+        f"ln of the singular values: {values}{rest}",
+        f"ln of the condition number {found.log_condition:.4g}; {found.dead} exactly zero",
+    ]
+    exponents = found.lyapunov
+    if exponents is not None and len(exponents.exponents):
+        first, error = exponents.exponents[0], exponents.errors[0]
+        lines.append(f"largest Lyapunov exponent {first:+.4f} ± {error:.4f}; {exponents.singular} are −∞")
+        entropy, dimension = entropy_rate(exponents), kaplan_yorke(exponents)
+        lines.append(f"entropy rate {entropy:.4g}, Kaplan–Yorke dimension {dimension:.4g}")
+    return [("spectrum" if not k else "", line) for k, line in enumerate(lines)]
 
 
 def _record(analysis: Analysis, notes: tuple[str, ...], parts: dict[str, Any]) -> dict[str, Any]:

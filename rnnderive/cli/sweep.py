@@ -30,9 +30,7 @@ def sweep(
     ],
     size: Annotated[
         list[str] | None,
-        typer.Option(
-            "--size", metavar="NAME=N", help="A width, as in h=64; may be repeated.", show_default="h=32, x=4, y=2"
-        ),
+        typer.Option("--size", metavar="NAME=N", help="A width; may be repeated.", show_default="h=32, x=4, y=2"),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -83,12 +81,12 @@ def sweep(
         raise InputError(f"found --format {form.value}; a sweep is printed as text or json")
     axes = {name: _values(name, words) for name, words in pairs(axis, str)}
     sizes = {"h": 32, "x": 4, "y": 2, **dict(pairs(size or [], int))}
-    fixed = {name: _value(words) for name, words in pairs(setting or [], str)}
-    roles = dict(pairs(role or [], str))
+    fixed: dict[str, Any] = {name: _value(words) for name, words in pairs(setting or [], str)}
+    if role:
+        fixed["roles"] = dict(pairs(role, str))
     with _executor(workers, scheduler) as executor:
         found = phase_diagram(
-            load(cell), axes, sizes=sizes, seeds=seeds, executor=executor, results=results,
-            **({"roles": roles} if roles else {}), **fixed,
+            load(cell), axes, sizes=sizes, seeds=seeds, executor=executor, results=results, **fixed
         )  # fmt: skip
     if figure is not None:
         from rnnderive.printing.style import saved
@@ -132,11 +130,12 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Any]:
     """What runs the measurements: this process, several, or a dask cluster."""
     if scheduler is not None:
         try:
-            from dask.distributed import Client
+            from dask.distributed import Client  # type: ignore[attr-defined, unused-ignore]
         except ImportError:
             raise InputError("--dask needs dask: pip install 'rnnderive[cluster]'") from None
         local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-        with Client(**local) if scheduler == "local" else Client(scheduler, timeout="10s") as client:
+        connect: Any = Client
+        with connect(**local) if scheduler == "local" else connect(scheduler, timeout="10s") as client:
             yield client.get_executor()
     elif workers > 1:
         from rnnderive.chains import processes
