@@ -120,6 +120,16 @@ def test_a_bound_that_the_measurement_breaks_is_an_error_of_ours(slip, u, monkey
         linear([[u]], 5).bounds  # noqa: B018
 
 
+def test_paths_with_the_same_matrix_are_bounded_together():
+    """diag(a) U − diag(b) U is diag(a − b) U: the bound is max|a − b| ‖U‖, and not (max|a| + max|b|) ‖U‖."""
+    net = Recurrence.parse("h[t] = sin(U @ h[t-1]) - tanh(U @ h[t-1])\nL = sum(h[T])")
+    U, h0 = rng.standard_normal((3, 3)), rng.standard_normal(3)
+    found = rd.analyze(net, {"U": U}, {"h0": h0, "T": 4})
+    a = U @ h0
+    expected = np.abs(np.cos(a) - 1 / np.cosh(a) ** 2).max() * np.linalg.norm(U, 2)
+    assert found.bounds.step.along(found.trace.course, 1, 1) == pytest.approx(expected, rel=1e-12)
+
+
 def test_an_initial_state_outside_the_state_s_range_is_no_error_of_ours():
     """h⁰ = 100 is no value of tanh; J_1 = diag(φ') U diag(2h⁰) is as large as it likes."""
     net = Recurrence.parse("h[t] = tanh(W @ x[t] + U @ (h[t-1] * h[t-1]))\nL = sum(h[T])")
