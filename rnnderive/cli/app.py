@@ -16,7 +16,7 @@ from rnnderive.errors import InputError, RnnDeriveError
 if TYPE_CHECKING:
     from rnnderive.language import Recurrence
 
-__all__ = ["CELL_HELP", "Cell", "Formatted", "Truncate", "Wrt", "app", "load", "main", "pairs"]
+__all__ = ["CELL_HELP", "Cell", "Formatted", "Truncate", "Wrt", "app", "load", "main", "number_or_words", "pairs"]
 
 MAX_STDIN = 800_000
 
@@ -107,6 +107,16 @@ def pairs(options: Iterable[str], kind: type) -> Iterator[tuple[str, Any]]:
             yield name.strip(), kind(value)
         except ValueError:
             raise InputError(f"found {option!r}; expected a whole number after the equals sign") from None
+
+
+def number_or_words(words: str) -> Any:
+    """A whole number, a number, or the words themselves."""
+    for kind in (int, float):
+        try:
+            return kind(words)
+        except ValueError:
+            pass
+    return words.strip()
 
 
 def main() -> None:

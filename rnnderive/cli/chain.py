@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnderive.cli.app import CELL_HELP, Formatted, app, load, pairs
+from rnnderive.cli.app import CELL_HELP, Formatted, app, load, number_or_words, pairs
 from rnnderive.cli.output import Format, finite, out, working, write_json
 from rnnderive.errors import InputError
 
@@ -93,10 +93,11 @@ def chain(
     if form not in (Format.text, Format.json):
         raise InputError(f"found --format {form.value}; an analysis is printed as text or json")
     net = load(cell) if cell is not None else None
+    roles = {name: number_or_words(words) for name, words in pairs(role or [], str)}
     with working("reading and drawing"):
         found = setting(
             net, weights=weights, layer=layer, text=text, vectors=vectors, source=source, T=horizon, batch=batch,
-            sizes=dict(pairs(size or [], int)), scheme=scheme, roles=dict(pairs(role or [], str)), scale=scale,
+            sizes=dict(pairs(size or [], int)), scheme=scheme, roles=roles, scale=scale,
             seed=seed,
         )  # fmt: skip
     parts: dict[str, Any] = {}

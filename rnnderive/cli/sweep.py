@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnnderive.cli.app import Cell, Formatted, app, load, pairs
+from rnnderive.cli.app import Cell, Formatted, app, load, number_or_words, pairs
 from rnnderive.cli.output import Format, complain, finite, out, write_json
 from rnnderive.errors import InputError
 
@@ -81,9 +81,9 @@ def sweep(
         raise InputError(f"found --format {form.value}; a sweep is printed as text or json")
     axes = {name: _values(name, words) for name, words in pairs(axis, str)}
     sizes = {"h": 32, "x": 4, "y": 2, **dict(pairs(size or [], int))}
-    fixed: dict[str, Any] = {name: _value(words) for name, words in pairs(setting or [], str)}
+    fixed: dict[str, Any] = {name: number_or_words(words) for name, words in pairs(setting or [], str)}
     if role:
-        fixed["roles"] = dict(pairs(role, str))
+        fixed["roles"] = {name: number_or_words(words) for name, words in pairs(role, str)}
     with _executor(workers, scheduler) as executor:
         found = phase_diagram(
             load(cell), axes, sizes=sizes, seeds=seeds, executor=executor, results=results, **fixed
@@ -91,7 +91,8 @@ def sweep(
     if figure is not None:
         from rnnderive.printing.style import saved
 
-        saved(found.plot.map(quantity).figure, figure)
+        drawn = found.plot.lines(next(iter(axes)), quantity) if len(axes) == 1 else found.plot.map(quantity)
+        saved(drawn.figure, figure)
     if form is Format.json:
         write_json([{k: finite(v) for k, v in row.items()} for row in found.sweep.rows()])
     else:
@@ -112,17 +113,7 @@ def _values(name: str, words: str) -> list[Any]:
             raise InputError(f"found {name}={words!r}; expected at least one value")
         step = (last - first) / max(1, count - 1)
         return [round(first + k * step, 12) for k in range(count)]
-    return [_value(w) for w in words.split(",")]
-
-
-def _value(words: str) -> Any:
-    """A whole number, a number, or the words themselves."""
-    for kind in (int, float):
-        try:
-            return kind(words)
-        except ValueError:
-            pass
-    return words.strip()
+    return [number_or_words(w) for w in words.split(",")]
 
 
 @contextmanager
