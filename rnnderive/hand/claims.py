@@ -35,6 +35,9 @@ class Claims:
     problems : tuple of str
         What went wrong while asking: crashes, wrong shapes, arguments changed, answers that differ
         between two calls.  Each is a sentence.
+    remarks : tuple of str
+        What is worth knowing and no mistake of the derivation: arguments written on, an initial state that
+        is not read, the layout that was found.
     """
 
     grads: Mapping[str, Any]
@@ -42,13 +45,19 @@ class Claims:
     loss: Any = None
     forward: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Hand(Protocol):
     """A derivation that a person wrote."""
 
-    exact: bool
-    """Whether it is formulas, which can be run in any number system; else it is a program."""
+    @property
+    def exact(self) -> bool:
+        """Whether it is formulas, which can be run in any number system; else it is a program."""
+
+    def at(self, problem: Problem, seed: int = 0, batch: int | None = None) -> Point:
+        """A test point at which it can be asked: of its number of steps, and where an initial state that it has
+        not is zero."""
 
     def claims(self, problem: Problem, at: Point) -> Claims:
         """What it says at a point."""

@@ -371,13 +371,16 @@ def _single(state: _State, bounds: Mapping[str, float]) -> Edit | None:
     if fits:
         return min(fits, key=lambda e: e.rank)
     clipped = list(clippings(catalogue.problem, bounds, catalogue.pulled))
-    good = [v.judge(len(clipped), catalogue.run(v.at, clipped)).all(axis=1) for v in state.views[:1]]
-    return next((e for e, ok in zip(clipped, good[0], strict=True) if ok), None)
+    first = state.views[0]  # a bound shows only where entries reach it
+    fits = [
+        e
+        for e, ok in zip(clipped, first.judge(len(clipped), catalogue.run(first.at, clipped)).all(1), strict=True)
+        if ok
+    ]
+    return fits[0] if fits else None
 
 
-def _several(
-    state: _State, depth: int, bounds: Mapping[str, float], tell: Progress
-) -> tuple[Edit, ...] | None:
+def _several(state: _State, depth: int, bounds: Mapping[str, float], tell: Progress) -> tuple[Edit, ...] | None:
     """Edits one upon the other, each of which mends some arrays and breaks none."""
     if depth == 1:
         last = _single(state, bounds)
@@ -401,7 +404,9 @@ def _mending(state: _State) -> list[Edit]:
         table = np.concatenate([v.judge(len(made), state.catalogue.runs(v.at, place)) for v in state.views], axis=1)
         keeps = ~(state.right & ~table).any(axis=1)
         mended = (table & ~state.right).sum(axis=1)
-        found += [(-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in np.flatnonzero(keeps & (mended > 0))]
+        found += [
+            (-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in np.flatnonzero(keeps & (mended > 0))
+        ]
     chosen: dict[bytes, Edit] = {}
     for _, _, pattern, edit in sorted(found, key=lambda row: row[:2]):
         chosen.setdefault(pattern, edit)

@@ -13,6 +13,8 @@ from rnnderive.hand.diagnosis import Diagnosis
 
 __all__ = ["ArrayVerdict", "Correction", "Counterexample", "Verdict"]
 
+NOTES = 6  # that are printed; the others are in `notes`
+
 
 @dataclass(frozen=True)
 class ArrayVerdict:
@@ -32,6 +34,8 @@ class ArrayVerdict:
     steps : tuple of int
         The steps whose contribution is wrong, as far as the numbers tell.
     note : str
+    label : str
+        What it is called in the table; ``dW`` for the gradient of W unless given.
     """
 
     name: str
@@ -41,18 +45,31 @@ class ArrayVerdict:
     count: int = 0
     steps: tuple[int, ...] = ()
     note: str = ""
+    label: str = ""
 
     def __bool__(self) -> bool:
         return self.ok is not False
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as plain data."""
+        error = self.error if np.isfinite(self.error) else None
+        wrong = [list(w) for w in self.wrong]
+        return {"ok": self.ok, "error": error, "wrong": wrong, "count": self.count, "steps": list(self.steps),
+                "note": self.note}  # fmt: skip
 
     def cells(self) -> tuple[str, ...]:
         """The row of a table."""
         word = {True: "right", False: "WRONG", None: "not checked"}[self.ok]
         error = f"{self.error:.1e}" if np.isfinite(self.error) else "—"
+        label = self.label or f"d{self.name}"
         if self.ok is not False:
-            return f"d{self.name}", word, error if self.ok else "", "", "", self.note
+            return label, word, error if self.ok else "", "", "", self.note
         entries = "" if not self.wrong else "all entries" if len(self.wrong) == self.count else _entries(self.wrong)
-        return f"d{self.name}", word, error, entries, _steps(self.steps), self.note
+        return label, word, error, entries, _steps(self.steps), self.note
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n} {word if n == 1 else word[:-1] + 'ies' if word.endswith('y') else word + 's'}"
 
 
 def _entries(wrong: tuple[tuple[int, ...], ...]) -> str:
@@ -137,6 +154,8 @@ class Verdict:
         Whether the forward matches the declared cell; None where no forward was handed over.
     arrays : mapping
         Name → :class:`ArrayVerdict`.
+    inner : mapping
+        The same for quantities of the adjoint that were handed over, from the loss backward.
     diagnosis : Diagnosis
         A sequence of mistakes with `kind`, `text`, `where`.
     corrections : tuple of Correction
@@ -153,7 +172,8 @@ class Verdict:
     backward_ok: bool | None
     forward_ok: bool | None
     arrays: Mapping[str, ArrayVerdict]
-    diagnosis: Diagnosis = Diagnosis()  # noqa: RUF009 (frozen)
+    inner: Mapping[str, ArrayVerdict] = field(default_factory=dict)
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
     corrections: tuple[Correction, ...] = ()
     counterexample: Counterexample | None = None
     problems: tuple[str, ...] = ()
@@ -166,16 +186,18 @@ class Verdict:
     @property
     def wrong(self) -> tuple[str, ...]:
         """The names of the gradients that are wrong."""
-        return tuple(n for n, a in self.arrays.items() if a.ok is False)
+        return tuple(n for n, a in (self.arrays or self.inner).items() if a.ok is False)
 
     # ------------------------------------------------------------ in words
 
     @property
     def headline(self) -> str:
+        """The verdict in a line."""
+        what = "gradient" if self.arrays else "quantity"
         if self.ok:
-            return f"RIGHT: {_count(len(self.arrays), 'gradient')} as the calculus gives {'it' if len(self.arrays) == 1 else 'them'}"
+            return f"RIGHT: {_plural(len(self.rows), what)}, all as the calculus gives them"
         if self.wrong:
-            return f"WRONG: {len(self.wrong)} of {_count(len(self.arrays), 'gradient')}"
+            return f"WRONG: {len(self.wrong)} of {_plural(len(self.arrays or self.inner), what)}"
         if self.forward_ok is False:
             return "NOT THIS CELL: the forward is not the declared cell's"
         return "WRONG: " + (self.problems[0] if self.problems else "no gradient was handed over")
@@ -194,22 +216,36 @@ class Verdict:
             None: "No forward was handed over; the gradients are held against the declared cell.",
         }[self.forward_ok]
         if self.backward_ok and self.forward_ok is False:
-            forward += " The backward is right for the forward that it belongs to: change one, and the other must follow."
+            forward += (
+                " The backward is right for the forward that it belongs to: change one, and the other must follow."
+            )
         return backward, forward
+
+    @property
+    def rows(self) -> tuple[ArrayVerdict, ...]:
+        """What the table shows: gradients; intermediate quantities where they are all there is."""
+        return tuple((self.arrays or self.inner).values())
 
     def __str__(self) -> str:
         lines = [self.headline]
         lines += [f"  {p}" for p in self.problems]
         lines += [f"{k}. {words}" for k, words in enumerate(self.answers, 1)]
         lines.append(f"3. Gradients, {self.method}:" if self.method else "3. Gradients:")
-        lines += [f"   {line}" for line in _table([a.cells() for a in self.arrays.values()])]
+        lines += [f"   {line}" for line in _table([a.cells() for a in self.rows])]
+        if self.diagnosis.first:
+            lines.append(
+                f"   From the loss backward, {self.diagnosis.first} is the first whose equation does not hold."
+            )
+        lines += [f"   {n}" for n in self.notes[:NOTES]]
+        if len(self.notes) > NOTES:
+            lines.append(f"   … and {len(self.notes) - NOTES} more notes")
         if not self.ok and (self.diagnosis.mistakes or not self.diagnosis.explained):
             lines.append(f"4. Diagnosis: {self._said()}")
             for c in self.corrections:
                 lines += [f"   wrong:   {c.wrong}", f"   correct: {c.right}"]
         if self.counterexample is not None:
             lines.append(f"5. Smallest case that shows it, {self.counterexample}")
-        return "\n".join([*lines, *(f"   {n}" for n in self.notes)])
+        return "\n".join(lines)
 
     def _said(self) -> str:
         if len(self.diagnosis) < 2:
@@ -218,9 +254,7 @@ class Verdict:
         return f"{len(self.diagnosis)} mistakes, which together give all the numbers handed over:{texts}"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(w)}</td>' for w in a.cells())}</tr>" for a in self.arrays.values()
-        )
+        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(w)}</td>' for w in a.cells())}</tr>" for a in self.rows)
         head = "".join(f"<th>{w}</th>" for w in ("gradient", "", "largest error", "entries", "contributions", "note"))
         parts = [f"<p><b>{html.escape(self.headline)}</b></p>"]
         parts.append(f"<p>{' '.join(html.escape(w) for w in (*self.problems, *self.answers, *self.notes))}</p>")
@@ -253,18 +287,10 @@ class Verdict:
             "backward_ok": self.backward_ok,
             "forward_ok": self.forward_ok,
             "method": self.method,
-            "arrays": {
-                n: {
-                    "ok": a.ok,
-                    "error": a.error if np.isfinite(a.error) else None,
-                    "wrong": [list(w) for w in a.wrong],
-                    "count": a.count,
-                    "steps": list(a.steps),
-                    "note": a.note,
-                }
-                for n, a in self.arrays.items()
-            },
+            "arrays": {n: a.to_json() for n, a in self.arrays.items()},
+            "inner": {n: a.to_json() for n, a in self.inner.items()},
             "explained": self.diagnosis.explained,
+            "first": self.diagnosis.first,
             "diagnosis": [{"kind": m.kind, "text": m.text, "where": m.where} for m in self.diagnosis],
             "corrections": [vars(c) for c in self.corrections],
             "counterexample": self._counterexample(),
@@ -279,10 +305,6 @@ class Verdict:
         arrays = {n: np.asarray(a).tolist() for n, a in {**c.params, **c.inputs}.items()}
         number = {k: v if np.isfinite(v) else None for k, v in (("found", c.found), ("expected", c.expected))}
         return {"sizes": dict(c.sizes), "name": c.name, "index": list(c.index), **number, "arrays": arrays}
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n} {word}{'' if n == 1 else 's'}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

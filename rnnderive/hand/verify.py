@@ -10,17 +10,23 @@ import numpy as np
 import sympy as sp
 
 from rnnderive import printing as pr
-from rnnderive.checks.identity import identical
 from rnnderive.checks.points import Point, point, sizes_for
 from rnnderive.errors import InputError, RnnDeriveError
-from rnnderive.hand.claims import Claims, Hand
+from rnnderive.hand.claims import Hand
 from rnnderive.hand.contributions import deviating_steps
-from rnnderive.hand.diagnosis import Diagnosis, Mistake, Progress, Sight, Tolerance, correct_run, diagnose, tolerance_for
-from rnnderive.hand.equations import Equations
+from rnnderive.hand.diagnosis import (
+    Diagnosis,
+    Mistake,
+    Progress,
+    Sight,
+    Tolerance,
+    correct_run,
+    diagnose,
+    tolerance_for,
+)
 from rnnderive.hand.problem import Problem, with_upstream
 from rnnderive.hand.verdict import ArrayVerdict, Correction, Counterexample, Verdict
 from rnnderive.language import Equation, Recurrence
-from rnnderive.language import terms as tm
 from rnnderive.programs import prepare
 
 __all__ = ["judge", "read", "verify"]
@@ -35,7 +41,7 @@ def verify(
     params: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
     layout: Any = None,
-    names: Mapping[str, str] | None = None,
+    names: Any = None,
     upstream: str | Iterable[str] | None = None,
     window: int | None = None,
     seed: int = 0,
@@ -58,8 +64,8 @@ def verify(
         that are not zero.
     layout : optional
         How a program's arrays lie, for callables.
-    names : mapping, optional
-        Its own name of a gradient → what it is the gradient of.
+    names : mapping, or names in order, optional
+        Its own name of a gradient → what it is the gradient of; for a program, what it returns, in order.
     upstream : str or names, optional
         Sequences at which gradients arrive from outside, in the place of a loss.
     window : int, optional
@@ -97,6 +103,8 @@ def verify(
         net = with_upstream(net, *([upstream] if isinstance(upstream, str) else upstream))
     steps = T if T is not None else max(6, (window or 0) + 2)
     problem = Problem(net, steps, batch, seed, window)
+    if callable(hand) and not hasattr(hand, "claims") and (params is not None or inputs is not None):
+        options |= {"params": params, "inputs": inputs}  # in its own layout, which they help to find
     read_hand = read(hand, problem, layout=layout, names=names, **options)
     at = None
     if params is not None or inputs is not None:
@@ -122,30 +130,33 @@ def read(hand: Any, problem: Problem, *, layout: Any = None, names: Any = None, 
     InputError
         When it is of no kind that can be read.
     """
-    if isinstance(hand, Recurrence):
-        return Equations(hand, names)
     if hasattr(hand, "claims") and hasattr(hand, "exact"):
-        return hand  # type: ignore[no-any-return]
+        return hand
     if isinstance(hand, str) and "\\" in hand:
         from rnnderive.hand.latex import read_latex
 
-        return read_latex(hand, problem, **options)
-    if isinstance(hand, str):
+        return read_latex(hand, problem, **_named(names), **options)
+    if isinstance(hand, str | Recurrence):
         from rnnderive.hand.formulas import read_equations
 
-        return read_equations(hand, problem, **options)
+        return read_equations(hand, problem, **_named(names), **options)
     if isinstance(hand, sp.Basic | sp.MatrixBase | Mapping):
         from rnnderive.hand.formulas import read_sympy
 
-        return read_sympy(hand, problem, **options)
+        return read_sympy(hand, problem, **_named(names), **options)
     if callable(hand):
         from rnnderive.hand.callables import read_callable
 
-        return read_callable(hand, problem, layout=layout, names=names, **options)
+        return read_callable(hand, problem, layout=layout, **_named(names), **options)
     raise InputError(
         f"found {type(hand).__name__}; expected a function (params, inputs) -> (loss, grads), equations as text or "
         "Recurrence, LaTeX, or SymPy expressions by the name of what they are the gradient of"
     )
+
+
+def _named(names: Any) -> dict[str, Any]:
+    """An option for a reader, if it is given."""
+    return {} if names is None else {"names": names}
 
 
 # ---------------------------------------------------------------- the verdict
@@ -165,28 +176,46 @@ def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Pr
     -------
     Verdict
     """
-    points = [at] if at is not None else [problem.point, _other(problem, problem.T, problem.seed + 1)]
+    points = [at] if at is not None else [_point(problem, hand, problem.seed + k) for k in (0, 1)]
+    problem = replace(problem, T=points[0].T)
     sights = [Sight(p, hand.claims(problem, p)) for p in points]
     claims = sights[0].claims
     problems = tuple(dict.fromkeys(p for s in sights for p in s.claims.problems))
-    if not claims.grads and not claims.inner:
-        notes = ("no gradient was handed over",) if not problems else ()
-        return Verdict(False, None, _forward(problem, sights)[0], {}, problems=problems, notes=notes)
+    remarks = tuple(dict.fromkeys(r for s in sights for r in s.claims.remarks))
     forward, notes = _forward(problem, sights)
-    arrays = _arrays(problem, sights)
+    notes = tuple(dict.fromkeys((*notes, *remarks, *getattr(hand, "notes", ()))))
+    if not claims.grads and not claims.inner:
+        if not problems:
+            notes += ("no gradient was handed over",)
+        return Verdict(False, None, forward, {}, problems=problems, notes=notes)
+    arrays, inner = _arrays(problem, sights), _inner(problem, sights)
+    judged = arrays or inner
     method = "to 1e-9 of each entry" if tolerance_for(claims) == Tolerance() else "in float32"
-    if hand.exact and forward is not False and all(a.ok is not False for a in arrays.values()):
-        arrays, method = _exactly(problem, hand, arrays), "by exact identity"
-    fine = all(arrays.values()) and any(a.ok for a in arrays.values())
+    decide = getattr(hand, "verdicts", None)
+    if hand.exact and decide is not None and forward is not False and all(judged.values()):
+        arrays, method = _exactly(problem, hand, arrays, decide(problem)), "by exact identity"
+    judged = arrays or inner
+    fine = all(judged.values()) and any(a.ok for a in judged.values())
     backward = _backward(problem, hand, sights, fine, forward)
-    ok = fine and forward is not False and not problems
     missing = [n for n in problem.gradients if n not in claims.grads and n in problem.net.parameters]
     if missing:
         notes += (f"not handed over: {', '.join(f'd{n}' for n in missing)}",)
-    verdict = Verdict(ok, backward, forward, arrays, problems=problems, notes=notes, method=method)
+    ok = fine and forward is not False and not problems
+    verdict = Verdict(ok, backward, forward, arrays, inner, problems=problems, notes=notes, method=method)
     if fine or (forward is False and backward):
         return verdict
     return _explained(problem, hand, verdict, sights, at, progress)
+
+
+def _point(problem: Problem, hand: Hand, seed: int) -> Point:
+    """A test point; formulas for one number of steps have points of their own."""
+    return hand.at(problem, seed=seed, batch=problem.batch)
+
+
+def _fitted(hand: Hand, at: Point) -> Point:
+    """A point changed so that a program can be asked there: an initial state that it has not is zero."""
+    into: Callable[[Point], Point] | None = getattr(hand, "fitted", None)
+    return at if into is None else into(at)
 
 
 def _other(problem: Problem, T: int, seed: int) -> Point:
@@ -203,7 +232,11 @@ def _explained(
         if a.ok is False and n not in problem.gradients
     )
     short = [] if at is not None or problem.window else list(_short(problem, hand))
-    found = diagnose(problem, [*sights, *short], progress=progress)
+    seen = [*sights, *short]
+    found = diagnose(problem, seen, progress=progress)
+    if not found.explained and all(s.claims.inner and s.claims.grads for s in seen):  # other quantities by these names
+        again = diagnose(problem, [Sight(s.at, replace(s.claims, inner={})) for s in seen], progress=progress)
+        found = again if again.explained else found
     found = replace(found, mistakes=(*foreign, *found.mistakes))
     arrays = dict(verdict.arrays)
     run = correct_run(problem, sights[0].at)
@@ -221,7 +254,7 @@ def _short(problem: Problem, hand: Hand) -> Iterable[Sight]:
     """What is said of one step and of two: mistakes that meet in a long run stand apart there."""
     for steps in (1, 2):
         try:
-            at = _other(problem, steps, problem.seed + 1 + steps)
+            at = _fitted(hand, _other(problem, steps, problem.seed + 1 + steps))
             claims = hand.claims(problem, at)
         except RnnDeriveError:
             continue  # a network that reads a fixed step needs a longer run
@@ -301,6 +334,11 @@ def _array(problem: Problem, sight: Sight, name: str, claimed: Any, tolerance: T
             return ArrayVerdict(name, None, note="a target or an upstream gradient; nothing is held against it")
         return ArrayVerdict(name, False, np.inf, note="the forward has no such parameter")
     expected = correct_run(problem, sight.at).number(problem.gradients[name], sight.at)[0]
+    return _compared(name, claimed, expected, tolerance)
+
+
+def _compared(name: str, claimed: Any, expected: Any, tolerance: Tolerance) -> ArrayVerdict:
+    """An array against the correct one, entry by entry."""
     try:
         array = np.asarray(claimed, dtype=float)
     except (TypeError, ValueError):
@@ -318,22 +356,33 @@ def _array(problem: Problem, sight: Sight, name: str, claimed: Any, tolerance: T
     return ArrayVerdict(name, not wrong, error, wrong, expected.size, note=note)
 
 
-def _exactly(problem: Problem, hand: Hand, arrays: Mapping[str, ArrayVerdict]) -> dict[str, ArrayVerdict]:
+def _inner(problem: Problem, sights: list[Sight]) -> dict[str, ArrayVerdict]:
+    """Quantities of the adjoint that were handed over, from the loss backward."""
+    out: dict[str, ArrayVerdict] = {}
+    for s in sights:
+        run, tolerance = correct_run(problem, s.at), tolerance_for(s.claims)
+        for e in problem.derivation.pulled.backward:
+            if e.name in s.claims.inner and (e.name not in out or out[e.name].ok):
+                expected = run.number(e.name, s.at)[0]
+                verdict = replace(_compared(e.name, s.claims.inner[e.name], expected, tolerance), label=e.name)
+                if verdict.ok is False and e.timed and verdict.wrong:
+                    verdict = replace(verdict, steps=tuple(sorted({w[0] + 1 for w in verdict.wrong})))
+                out[e.name] = verdict
+    return out
+
+
+def _exactly(
+    problem: Problem, hand: Hand, arrays: Mapping[str, ArrayVerdict], decided: Mapping[str, Any]
+) -> dict[str, ArrayVerdict]:
     """Formulas that agree in floats are decided in the field, where there is no tolerance."""
-    if not isinstance(hand, Equations):
-        return dict(arrays)
-    net, out = hand.joined(problem), dict(arrays)
-    for name, equation in hand.gradients(problem).items():
-        correct = problem.derivation.adjoint
-        usual = problem.gradients.get(name)
-        if usual is None or name not in out:
-            continue
-        if usual != equation:
-            alias = Equation(correct[usual].left.func(equation, *correct[usual].left.args[1:]), correct[usual].left)
-            correct = correct if equation in correct else correct.with_equations(alias)
-        same = identical(correct, net, problem.net, outputs=[equation], T=problem.T)
-        if not same:
-            out[name] = replace(out[name], ok=False, note=f"{same}, though equal at the test points")
+    names: Mapping[str, str] = getattr(hand, "names", {})
+    back, out = {g: n for n, g in problem.gradients.items()}, dict(arrays)
+    for claimed, verdict in decided.items():
+        name = back.get(names.get(claimed, ""))
+        if name in out and not verdict:
+            out[name] = replace(out[name], ok=False, note=f"{verdict}, though equal at the test points")
+        elif claimed not in names:  # a Jacobian, a line of a derivation: no gradient of the network
+            out[claimed] = ArrayVerdict(claimed, bool(verdict), note="" if verdict else str(verdict), label=claimed)
     return out
 
 
@@ -374,7 +423,7 @@ def _shows(
     small = replace(problem, T=steps, batch=batch)
     try:
         sizes = sizes_for(problem.net, least=least, same=True)
-        at = point(problem.net, T=steps, batch=batch, seed=problem.seed, sizes=sizes)
+        at = _fitted(hand, point(problem.net, T=steps, batch=batch, seed=problem.seed, sizes=sizes))
         claims = hand.claims(small, at)
     except RnnDeriveError:
         return None

@@ -137,7 +137,9 @@ class System:
     def summed(self) -> tuple[str, ...]:
         """Gradients that are sums over time."""
         return tuple(
-            n for n, e in self.backward.items() if not e.timed and any(isinstance(m, tm.TimeSum) for m in tm.members(e.right))
+            n
+            for n, e in self.backward.items()
+            if not e.timed and any(isinstance(m, tm.TimeSum) for m in tm.members(e.right))
         )
 
     @cached_property
@@ -272,7 +274,9 @@ def sites(term: Term, system: System | None = None) -> Iterator[tuple[Term, Call
     With a system, what belongs to the derivative of an activation is passed over.
     """
     yield term, lambda new: new
-    within = {k for _, places in system.slopes_in(term) for k in places} if system and isinstance(term, tm.Times) else set()
+    within = (
+        {k for _, places in system.slopes_in(term) for k in places} if system and isinstance(term, tm.Times) else set()
+    )
     if system and not isinstance(term, tm.Times) and any(True for _ in system.slopes_in(term)):
         return
     for k, part in enumerate(term.terms):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rnnderive.hand.edits.edit import Found, Slope, System, parts, sites, spoken
-from rnnderive.language import FUNCTIONS, Equation
+from rnnderive.language import FUNCTIONS
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
@@ -25,14 +25,19 @@ def _wrong(s: Slope) -> Iterator[tuple[str, str, Term]]:
     """What people write for the derivative of an activation: kind, words, term."""
     y, f = s.y, FUNCTIONS[s.function]
     right = spoken(s.term)
-    for term in (1 - y, 1 - y**2, y * (1 - y), 1 + y**2, y * (1 + y), y, 1 + y, (1 - y) ** 2, -s.term):
+    guesses = (1 - y, 1 - y**2, y * (1 - y), 1 + y**2, y * (1 + y), y, 1 + y, (1 - y) ** 2, -s.term)
+    for term in map(tm.as_term, guesses):
         words = f"the derivative of {f.name} is {spoken(term)}; it should be {right}"
         yield "altered derivative", words, term
     again = tm.as_term(f.slope(y, tm.Apply(s.function, y)))
     words = f"the derivative of {f.name} is taken at the activated value, {spoken(again)}; it should be {right}"
     yield "activated value", words, again
     before = tm.as_term(f.slope(s.x, s.x))
-    yield "pre-activation", f"the derivative of {f.name} is taken of its argument, {spoken(before)}; it should be {right}", before
+    yield (
+        "pre-activation",
+        f"the derivative of {f.name} is taken of its argument, {spoken(before)}; it should be {right}",
+        before,
+    )
 
 
 def activations(system: System) -> Iterator[Found]:

@@ -17,7 +17,11 @@ def _over_time(term: Term, rewrite: Callable[[Term], Term]) -> Term:
 
 
 def _kinds() -> Iterator[tuple[str, str, Callable[[Term], Term]]]:
-    yield "overwritten", "overwritten at every step instead of accumulated: only step 1 is left", lambda b: tm.at_time(b, 1)
+    yield (
+        "overwritten",
+        "overwritten at every step instead of accumulated: only step 1 is left",
+        lambda b: tm.at_time(b, 1),
+    )
     yield "overwritten", "only the last step, t = T, is counted", lambda b: tm.at_time(b, tm.T)
     yield "skipped step", "step T is skipped", lambda b: tm.TimeSum(tm.where("<=", tm.T - 1, b))
     yield "skipped step", "step 1 is skipped", lambda b: tm.TimeSum(tm.where(">=", 2, b))

@@ -27,7 +27,8 @@ def operands(system: System) -> Iterator[Found]:
     for name, e in system.places():
         for node, put in sites(e.right, system):
             for new in swaps.get(node, ()):
-                text = f"{name}: the product rule's operands are swapped, {spoken(new, True)} stands where {spoken(node, True)} belongs"
+                stands = f"{spoken(new, True)} stands where {spoken(node, True)} belongs"
+                text = f"{name}: the product rule's operands are swapped, {stands}"
                 yield "swapped operands", name, text, system.change(name, put(new))
 
 
@@ -65,7 +66,7 @@ def transposes(system: System) -> Iterator[Found]:
             if isinstance(node, tm.Parameter) and name in system.of and e.right.shape == node.shape:
                 continue
             new = node.T
-            if new == node or isinstance(node, tm.Parameter) and isinstance(put(tm.Eye(node.shape[0])), tm.Eye):
+            if new == node or (isinstance(node, tm.Parameter) and isinstance(put(tm.Eye(node.shape[0])), tm.Eye)):
                 continue
             if isinstance(node, tm.Product):
                 text = f"{name} is transposed: {spoken(new, True)} stands where {spoken(node, True)} belongs"
