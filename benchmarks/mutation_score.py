@@ -26,8 +26,9 @@ import rnnderive as rd
 from rnnderive.calculus import Adjoint
 from rnnderive.checks import identical, point
 from rnnderive.checks.points import Point
+from rnnderive.hand.catalogue import Sight, correct_run
 from rnnderive.hand.claims import Claims
-from rnnderive.hand.diagnosis import Diagnosis, Sight, correct_run, diagnose
+from rnnderive.hand.diagnosis import Diagnosis, diagnose
 from rnnderive.hand.edits import Edit, edits
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.variants import course

@@ -196,6 +196,8 @@ class Verdict:
         what = "gradient" if self.arrays else "quantity"
         if self.ok:
             return f"RIGHT: {_plural(len(self.rows), what)}, all as the calculus gives them"
+        if self.forward_ok is False and self.backward_ok:
+            return "NOT THIS CELL: the gradients are right for a forward that is not the declared cell's"
         if self.wrong:
             return f"WRONG: {len(self.wrong)} of {_plural(len(self.arrays or self.inner), what)}"
         if self.forward_ok is False:

@@ -32,13 +32,10 @@ def summands(system: System) -> Iterator[Found]:
                 text = f"{name}: {what} {shown} {words}"
                 if kind == "missing path" and len(there) == 1:
                     text = f"{name} is left out (zero)"
-                yield kind, name, text, system.change(name, right)
-                if len(there) > 1:
-                    yield kind, name, f"{text}, though {_initial(system, name)} has it right", {name: right}
-
-
-def _initial(system: System, name: str) -> str:
-    return f"{name}_0"
+                yield kind, name, text, {name: right}
+                linked = system.change(name, right)
+                if len(linked) > 1:
+                    yield kind, name, f"{text}, in {name}_0 too", linked
 
 
 def carries(system: System) -> Iterator[Found]:
