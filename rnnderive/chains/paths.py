@@ -20,7 +20,7 @@ from rnnderive.language.terms import Term
 
 __all__ = ["Path", "paths"]
 
-MOST_LAGS = 120
+MOST_LAGS, LONGEST = 120, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     ----------
     trace : Trace
     lags : sequence of int, optional
-        From 1 to T; up to 120 of them unless given.
+        From 1 to T; up to 120 of them, none over 20 000, unless given.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     >>> found[1].factor
     diag(f[t])
     """
-    wanted = _chosen(trace.T) if lags is None else np.unique(np.asarray(lags))
+    wanted = _chosen(min(trace.T, LONGEST)) if lags is None else np.unique(np.asarray(lags))
     if not len(wanted) or wanted.dtype.kind not in "iu" or wanted[0] < 1 or wanted[-1] > trace.T:
         raise InputError(f"the lags are {list(lags or ())}; expected integers from 1 to {trace.T}")
     chain = trace.chain
@@ -121,15 +121,16 @@ def _chosen(last: int) -> Any:
 
 def _walk(trace: Trace, term: Term | None, lags: Any) -> Any:
     """ln‖A_T A_{T−1} ⋯‖ at some lags."""
-    return operator_log_norms(trace.pieces(term), lags)
+    return operator_log_norms(trace.pieces(term, first=trace.T - int(lags[-1]) + 1), lags)
 
 
 def _through(trace: Trace, rest: Term, lags: Any) -> Any:
     """ln‖P − ∏ A‖, A = J with a gate held: X ← X J + (∏ A)(J − A), with no cancellation."""
     wanted, out, lag = set(map(int, lags)), [], 0
+    first = trace.T - int(lags[-1]) + 1
     alone: Scaled | None = None
     through: Scaled | None = None
-    for whole, held in zip(trace.pieces(), trace.pieces(rest), strict=True):
+    for whole, held in zip(trace.pieces(first=first), trace.pieces(rest, first=first), strict=True):
         for jacobian, a in zip(whole[::-1], held[::-1], strict=True):
             lag += 1
             if alone is None or through is None:

@@ -67,6 +67,8 @@ class Run:
         if name in self.values:
             value = self.values[name]
             return value(step) if callable(value) else value
+        if name not in self.net and name in self.net.initial_states:
+            return self.initial(name[:-1])
         key = (name, None)
         if key not in self.known:
             self.known[key] = self.term(self.net[name].right, None)

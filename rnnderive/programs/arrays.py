@@ -99,6 +99,7 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
     missing = [str(s) for s in net.sizes if s not in sizes and any(net.shape(n)[0] == s for n in known)]
     if missing and classes:
         raise InputError(f"the size {', '.join(missing)} is not fixed by any array; give a one-hot target")
+    sizes.update({s: 1 for s in net.sizes if str(s) in missing})  # nothing but single numbers stand for it
     out: dict[str, Any] = {}
     given = {}
     lead = () if batch is None else (batch,)
@@ -122,6 +123,8 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
                 array = np.broadcast_to(array.reshape(()), tail)
             array = array.reshape(tail) if array.shape != tail else array
         else:
+            if array.ndim == 0:
+                array = np.broadcast_to(array, tail)
             member = array.ndim > len(tail) or (array.ndim == len(tail) and array.shape == lead and tail == (1,))
             if tail == (1,) and array.ndim <= len(lead) and array.shape == lead:
                 array = array[..., None]
@@ -255,6 +258,8 @@ def _axes(
                 raise _shape_error(net, name, expected, array.shape, {}, "")
         else:
             lead = () if batch is None else (batch,)
+            if found == () and _elementwise_only(net, name):
+                continue
             if expected == (1,) and found == lead:
                 found = (1,)
             elif len(found) == len(expected) + 1:
@@ -300,10 +305,10 @@ def _match(
             continue
         unknown = sorted(value.free_symbols, key=str)
         if len(unknown) == 1:
-            (answer,) = sp.solve(value - number, unknown[0])
-            if not answer.is_Integer or answer < 1:
+            answers = sp.solve(value - number, unknown[0])  # none where it would not be positive
+            if len(answers) != 1 or not answers[0].is_Integer or answers[0] < 1:
                 raise _shape_error(net, name, expected, shape, sizes, "")
-            sizes[unknown[0]] = int(answer)
+            sizes[unknown[0]] = int(answers[0])
 
 
 def _shape_error(

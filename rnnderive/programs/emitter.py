@@ -185,7 +185,7 @@ class Emitter:
         code = self.emit(base, c)
         if k == 2 and isinstance(base, tm.At | tm.Parameter):
             return f"({code} * {code})"
-        return f"(1 / {code})" if k == -1 else f"{code} ** {int(k)}" if k > 0 else f"(1 / {code} ** {-int(k)})"
+        return f"(1 / {code})" if k == -1 else f"({code} ** {int(k)})" if k > 0 else f"(1 / {code} ** {-int(k)})"
 
     def _product(self, term: Term, c: Context) -> str:
         parts = list(term.args)

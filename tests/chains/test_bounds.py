@@ -57,10 +57,9 @@ def test_the_bound_holds_for_random_weights_and_inputs(name, data):
 
 
 BOUNDED = [n for n in FUNCTIONS if n not in ("step", "sign", "log", "sqrt", "rsqrt", "exp")]
-MISWRITTEN = pytest.mark.xfail(reason="programs: the code of diag((1 - abs(h))**2) @ U lacks a pair of brackets")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[MISWRITTEN] if n == "softsign" else []) for n in BOUNDED])
+@pytest.mark.parametrize("name", BOUNDED)
 def test_for_a_simple_network_the_bound_is_gamma_norm_u_to_the_lag(name):
     """‖P_{T,k}‖ ≤ (γ‖U‖)^{T−k} (Pascanu, Mikolov and Bengio 2013, eqs. 6-7)."""
     net = tanh_net(activation=name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnderive import InputError, Recurrence, cells, derive
+from rnnderive import InputError, Recurrence, cells, derive, weights
 from tests.test_random import point
 
 NETS = ["vanilla", "lstm", "gru", "bidirectional_rnn", "stacked_lstm"]
@@ -209,3 +209,26 @@ def test_a_sum_of_sizes_is_checked_once_its_parts_are_known() -> None:
     assert np.isfinite(f(params, {"x": np.ones((2, 3))})[0])
     with pytest.raises(InputError, match=r"A has shape \(3, 7\)"):
         f({**params, "A": np.ones((3, 7))}, {"x": np.ones((2, 3))})
+
+
+def test_a_power_of_a_sum_is_summed():
+    f = derive("h[t] = U @ h[t-1] + x[t]\nL = sum((h[T] - p)**2)").lambdify()
+    loss, grads = f({"U": np.zeros((2, 2)), "p": np.array([1.0, 0.0])}, {"x": np.array([[3.0, 2.0]])})
+    assert loss == 8.0
+    assert grads["p"].tolist() == [-4.0, -4.0]
+
+
+def test_single_numbers_stand_for_a_size_that_nothing_fixes():
+    f = derive("x[t] = w * sigmoid(x[t-1]) + b\nL = sum((x[T] - p)**2)").lambdify()
+    params = {"w": 5.0, "b": -2.5, "p": 0.7}
+    assert f(params, {"T": 3})[0] == pytest.approx(0.49)  # x stays at the fixed point 0
+    assert f(params, {"T": 50, "x0": 0.5})[0] == f(params, {"T": 50, "x0": np.array([0.5])})[0]
+    assert f(params, {"T": 50, "x0": 0.5})[1]["x0"].shape == ()
+
+
+def test_a_width_that_leaves_nothing_for_the_other_is_refused():
+    net = cells.gru()
+    params = weights.initialise(net, 0, sizes={"h": 2, "x": 2, "y": 1})
+    params["W_z"] = np.zeros((2, 2))
+    with pytest.raises(InputError, match=r"W_z has shape \(2, 2\); expected \(n_h, n_h\+n_x\)"):
+        derive(net).lambdify()(params, {"x": np.zeros((3, 2)), "target": np.zeros(1)})
