@@ -214,7 +214,9 @@ def course(
     if course is not None:
         names = [e.name for e in origin.equations]
         forward = {n: course[n] for n in names if n not in course.values}
-        return Course(net, course.algebra, {**course.values, **forward}, course.T)
+        run = Course(net, course.algebra, {**course.values, **forward}, course.T)
+        run.__dict__["shared"] = course.shared  # zeros for every member have one for each, as what they replace has
+        return run
     arrays = prepare(origin, at.params, at.inputs)
     stacks = {
         n: stack_of(origin, n, a, at, n in arrays.params)

@@ -201,6 +201,8 @@ class System:
         e = self.backward[name]
         if right == e.right or right.shape != e.left.shape:
             return False
+        if not e.timed and any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(right, False)):
+            return False  # a timeless equation has no running step
         if _leaves(right, self.backward) <= _leaves(e.right, self.backward):
             return True
         new = reads(right, e.timed) - reads(e.right, e.timed)
