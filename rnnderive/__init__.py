@@ -28,15 +28,18 @@ __all__ = [
     "check",
     "derive",
     "report",
+    "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """What is not always needed is loaded when it is first asked for: reports, the analysis of chains, weights."""
+    """What is not always needed is loaded when it is first asked for: reports, chains, weights, verdicts."""
     import importlib
 
     if name in ("report", "chains", "weights"):
         return importlib.import_module(f"rnnderive.{name}")
     if name == "analyze":
         return importlib.import_module("rnnderive.chains").analyze
+    if name == "verify":
+        return importlib.import_module("rnnderive.hand.verify").verify
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
