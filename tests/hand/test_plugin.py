@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-import rnnderive.hand.verify  # here, since pytester forgets what is loaded inside a run, and NumPy loads but once
+import rnnderive.hand.verify  # noqa: F401  pytester forgets what is loaded inside a run, and NumPy loads but once
 
 pytest_plugins = ["pytester"]
 
