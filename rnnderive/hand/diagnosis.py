@@ -105,8 +105,50 @@ class _State:
         return ["", *(e.name for e in self.catalogue.pulled.backward if e.name in only)]
 
     def after(self, edit: Edit) -> _State:
+        """With one more mistake."""
         fresh = Catalogue(self.catalogue.problem, edit.adjoint, self.catalogue.given, self.catalogue)
         return _State(fresh, tuple(View(v.sight, fresh, v) for v in self.views), (*self.made, edit))
+
+    def tried(self, place: str, keep: Callable[[Any, Any], Any]) -> tuple[list[Edit], Any]:
+        """The edits of a place that are worth keeping at every point, and which arrays they give.
+
+        Points come in the order of their cost; what is dropped at one is not run at the next.
+        """
+        left = self.catalogue.edits(place)
+        tables: list[Any] = []
+        for view in self.views:
+            whole = left is self.catalogue.edits(place)
+            runs = self.catalogue.runs(view.at, place) if whole else self.catalogue.run(view.at, left)
+            table = view.judge(len(left), runs)
+            kept = keep(table, np.array(list(view.right.values()), dtype=bool))
+            if not kept.all():
+                left = [e for e, ok in zip(left, kept, strict=True) if ok]
+                tables = [t[kept] for t in tables]
+            tables.append(table[kept])
+        return left, np.concatenate(tables, axis=1)
+
+    def mending(self) -> list[Edit]:
+        """Edits that mend some wrong arrays and break none, the most first; one for each set of arrays mended."""
+        found: list[tuple[int, int, bytes, Edit]] = []
+        for place in self.places(False):
+            made, table = self.tried(place, lambda table, right: ~(right & ~table).any(axis=1))
+            mended = (table & ~self.right).sum(axis=1)
+            rows = [k for k in range(len(made)) if mended[k]]
+            found += [(-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in rows]
+        chosen: dict[bytes, Edit] = {}
+        for _, _, pattern, edit in sorted(found, key=lambda row: row[:2]):
+            chosen.setdefault(pattern, edit)
+        return list(chosen.values())
+
+    def single(self, bounds: Mapping[str, float]) -> Edit | None:
+        """The edit of least rank that gives every number at every point."""
+        fits = [e for p in self.places(True) for e in self.tried(p, lambda table, right: table.all(axis=1))[0]]
+        if fits:
+            return min(fits, key=lambda e: e.rank)
+        clipped = list(clippings(self.catalogue.problem, bounds, self.catalogue.pulled))
+        longest = self.views[-1]  # a bound shows only where entries reach it
+        good = longest.judge(len(clipped), self.catalogue.run(longest.at, clipped)).all(axis=1)
+        return next((e for e, ok in zip(clipped, good, strict=True) if ok), None)
 
 
 def diagnose(
@@ -143,22 +185,36 @@ def diagnose(
         for s in sights
     ]
     catalogue = Catalogue(problem, pulled, given) if any(a for _, a in given) else catalogue_of(problem)
-    start = _State(catalogue, tuple(View(s, catalogue) for s in sights))
+    ordered = sorted(sights[::-1], key=lambda s: s.at.T)  # the main one last
+    start = _State(catalogue, tuple(View(s, catalogue) for s in ordered))
     if start.right.all():
         return Diagnosis((), True, pulled, "")
-    first = _first(start.views[0])
+    first = _first(start.views[-1])
     if bounds is None:
         bounds = _bounds(problem, sights[0])
-    tell("one mistake")
-    single = _single(start, bounds)
-    if single is not None:
-        return _named((single,), first)
-    for depth in range(2, most + 1):
-        tell(f"{depth} mistakes")
-        found = _several(start, depth, bounds, tell)
-        if found is not None:
-            return _named(found, first)
+    states = [start]
+    for depth in range(1, most + 1):
+        for state in states:
+            tell(" and ".join(e.text for e in state.made) + (" and one more" if state.made else "one mistake"))
+            if state.right.all():
+                return _named(state.made, first)
+            last = state.single(bounds)
+            if last is not None:
+                return _named((*state.made, last), first)
+        if depth < most:
+            states = _further(states)
     return Diagnosis((), False, None, first)
+
+
+def _further(states: Sequence[_State]) -> list[_State]:
+    """States with one more mistake, those that give the most arrays first."""
+    found: dict[frozenset[str], _State] = {}
+    for state in states:
+        for edit in state.mending()[:WIDTH]:
+            key = frozenset((*(e.text for e in state.made), edit.text))
+            if key not in found:
+                found[key] = state.after(edit)
+    return sorted(found.values(), key=lambda s: -int(s.right.sum()))[:WIDTH]
 
 
 def _named(made: tuple[Edit, ...], first: str) -> Diagnosis:
@@ -182,59 +238,3 @@ def _bounds(problem: Problem, sight: Sight) -> dict[str, float]:
             if 0 < largest < np.inf:
                 found[problem.gradients[name]] = largest
     return found
-
-
-def _single(state: _State, bounds: Mapping[str, float]) -> Edit | None:
-    """The edit of least rank that gives every number at every point."""
-    catalogue = state.catalogue
-    fits: list[Edit] = []
-    for place in state.places(True):
-        found = catalogue.edits(place)
-        good = np.ones(len(found), dtype=bool)
-        for view in state.views:
-            if good.any():
-                good &= view.judge(len(found), catalogue.runs(view.at, place)).all(axis=1)
-        fits += [e for e, ok in zip(found, good, strict=True) if ok]
-    if fits:
-        return min(fits, key=lambda e: e.rank)
-    clipped = list(clippings(catalogue.problem, bounds, catalogue.pulled))
-    first = state.views[0]  # a bound shows only where entries reach it
-    fits = [
-        e
-        for e, ok in zip(clipped, first.judge(len(clipped), catalogue.run(first.at, clipped)).all(1), strict=True)
-        if ok
-    ]
-    return fits[0] if fits else None
-
-
-def _several(state: _State, depth: int, bounds: Mapping[str, float], tell: Progress) -> tuple[Edit, ...] | None:
-    """Edits one upon the other, each of which mends some arrays and breaks none."""
-    if depth == 1:
-        last = _single(state, bounds)
-        return None if last is None else (*state.made, last)
-    for edit in _mending(state)[:WIDTH]:
-        tell(f"{len(state.made) + 1}. {edit.text}")
-        after = state.after(edit)
-        if after.right.all():
-            return after.made
-        found = _several(after, depth - 1, bounds, tell)
-        if found is not None:
-            return found
-    return None
-
-
-def _mending(state: _State) -> list[Edit]:
-    """Edits that mend some wrong arrays and break none, the most first; one for each set of arrays mended."""
-    found: list[tuple[int, int, bytes, Edit]] = []
-    for place in state.places(False):
-        made = state.catalogue.edits(place)
-        table = np.concatenate([v.judge(len(made), state.catalogue.runs(v.at, place)) for v in state.views], axis=1)
-        keeps = ~(state.right & ~table).any(axis=1)
-        mended = (table & ~state.right).sum(axis=1)
-        found += [
-            (-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in np.flatnonzero(keeps & (mended > 0))
-        ]
-    chosen: dict[bytes, Edit] = {}
-    for _, _, pattern, edit in sorted(found, key=lambda row: row[:2]):
-        chosen.setdefault(pattern, edit)
-    return list(chosen.values())
