@@ -12,6 +12,7 @@ from rnnderive.cli import cells
 from rnnderive.cli.derive import View
 from rnnderive.cli import code
 from rnnderive.cli import check
+from rnnderive.cli import verify
 from rnnderive.cli import chain
 from rnnderive.cli import sweep
 from rnnderive.cli import report

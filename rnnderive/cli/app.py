@@ -16,7 +16,19 @@ from rnnderive.errors import InputError, RnnDeriveError
 if TYPE_CHECKING:
     from rnnderive.language import Recurrence
 
-__all__ = ["CELL_HELP", "Cell", "Formatted", "Truncate", "Wrt", "app", "load", "main", "number_or_words", "pairs"]
+__all__ = [
+    "CELL_HELP",
+    "Cell",
+    "Formatted",
+    "Truncate",
+    "Wrt",
+    "app",
+    "load",
+    "main",
+    "number_or_words",
+    "pairs",
+    "stdin_text",
+]
 
 MAX_STDIN = 800_000
 
@@ -86,15 +98,18 @@ def load(cell: str) -> Recurrence:
     from rnnderive.cells import load
     from rnnderive.language import Recurrence
 
-    if cell != "-":
-        return load(cell)
+    return load(cell) if cell != "-" else Recurrence.parse(stdin_text())
+
+
+def stdin_text() -> str:
+    """What stdin holds, as text of a bounded length."""
     try:
         text = sys.stdin.buffer.read(MAX_STDIN + 1).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"stdin is not a text in UTF-8: {error.reason} at byte {error.start}") from None
     if len(text) > MAX_STDIN:
         raise InputError(f"stdin is larger than {MAX_STDIN} bytes")
-    return Recurrence.parse(text)
+    return text
 
 
 def pairs(options: Iterable[str], kind: type) -> Iterator[tuple[str, Any]]:
