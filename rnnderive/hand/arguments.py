@@ -68,11 +68,12 @@ def arguments(
         For an argument that nothing fits; the message says which names there are.
     """
     name = getattr(fn, "__name__", type(fn).__name__)
-    tables = _tables(placed, arrays, states)
-    known = {**arrays, "T": placed.T, "B": placed.batch or 1}
+    known = {**arrays, **dict(more), "T": placed.T, "B": placed.batch or 1}
     wanted, open_ended = _wanted(fn, known)
+    by_name = {p.name for p in wanted}
+    tables = _tables(placed, {n: a for n, a in arrays.items() if n not in by_name}, states)
     plain = [p for p in wanted if p.name not in known]
-    left = [(n, v) for n, v in more if n not in {p.name for p in wanted}]
+    left = [(n, v) for n, v in more if n not in by_name]
     fill = dict(zip((p.name for p in plain), left, strict=True)) if more and len(plain) == len(left) else {}
     both = ("params", "inputs") if not more and len(plain) == 2 == len(wanted) else ()
     positional: list[Any] = []

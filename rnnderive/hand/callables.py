@@ -91,7 +91,7 @@ def read_callable(
     home: Point | None = None
     remarks: tuple[str, ...] = ()
     code = Code(
-        fn, Layout(), forward, _words(names), _words(outputs), _upstream(problem, upstream), _factor(loss),
+        fn, Layout(), forward, _words(names), _words(outputs), _words(upstream) or (), _factor(loss),
         np.dtype(dtype).type,
     )  # fmt: skip
     if isinstance(layout, str) and layout == "search":
@@ -157,18 +157,12 @@ def _reads(code: Code, problem: Problem, at: Point, name: str) -> bool | None:
     """Whether the code's loss depends on an array; None where it gives none."""
     placed = code.placed(problem, at)
     array = np.asarray(at[name])
-    values = [code.loss(placed, at.where(name, a))[0] for a in (array, array + 0.5)]
+    values = [code.loss(placed, at.where(name, a)) for a in (array, array + 0.5)]
     return None if values[0] is None or values[1] is None else bool(values[0] != values[1])
 
 
 def _words(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(names.replace(",", " ").split()) if isinstance(names, str) else None if names is None else tuple(names)
-
-
-def _upstream(problem: Problem, names: str | Sequence[str] | None) -> tuple[str, ...]:
-    if names is not None:
-        return _words(names) or ()
-    return tuple(n for n in problem.net.inputs if n.startswith("up_"))
 
 
 def _factor(loss: str | float) -> float | str:

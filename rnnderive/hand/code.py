@@ -41,7 +41,8 @@ class Code:
     names, outputs : tuple of str or None
         Of what `fn`, and what `forward`, returns.
     upstream : tuple of str
-        The person's names of the gradients that arrive from outside, in the order of `fn`'s arguments.
+        The person's names of the gradients that arrive from outside, in the order of `fn`'s arguments;
+        by default in that of the problem.
     factor : float or "batch"
         What the loss is multiplied by to be the cell's: the number of members, for their mean.
     dtype : dtype
@@ -140,7 +141,7 @@ class Code:
     def own_gradient(self, problem: Problem, at: Point) -> Mapping[str, Any] | None:
         """The gradient of the code's own forward, in the cell's arrays; None where it gives no value."""
         placed = self.placed(problem, at)
-        if self.loss(placed, at)[0] is None:
+        if self.loss(placed, at) is None:
             return None
         given = placed.entries
         names = [
@@ -155,18 +156,18 @@ class Code:
         """A program has no formula to show."""
         return None
 
-    def loss(self, placed: Placed, at: Point) -> tuple[Any, bool]:
-        """The code's own loss, in any number system, and whether it kept imaginary parts; None where it gives none."""
+    def loss(self, placed: Placed, at: Point) -> Any:
+        """The code's own loss, in any number system; None where it gives none."""
         arrays = self._arrays(placed, at)
         fn, names = (self.forward, self.outputs) if self.forward else (self.fn, self.names)
         answer = self._call(fn, self._arguments(fn, placed, arrays))
         if answer.failure:
-            return None, False
+            return None
         found = read_results(answer.value, names, placed, forward=self.forward is not None)
         loss = found.loss
         if loss is None:
             loss = _upstream_loss(placed.problem, at, self._values(placed, found.forward))
-        return None if loss is None else loss * self._factor(at), not answer.discarded
+        return None if loss is None else loss * self._factor(at)
 
     def given(self, placed: Placed, at: Point) -> tuple[frozenset[str], bool]:
         """The person's names that reach the code, and whether in dicts.
@@ -197,7 +198,8 @@ class Code:
         return arguments(fn, placed, arrays, more, states=states)
 
     def _backward(self, placed: Placed, arrays: Mapping[str, Any], cache: Any) -> Arguments:
-        more = [(n, arrays[n]) for n in self.upstream if n in arrays]
+        names = self.upstream or placed.upstream
+        more = [(n, arrays[n]) for n in names if n in arrays]
         return self._arguments(self.fn, placed, arrays, [*more, ("cache", cache)])
 
     def _call(self, fn: Callable[..., Any], given: Arguments) -> Answer:

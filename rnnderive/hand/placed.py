@@ -83,6 +83,12 @@ class Placed:
             return "input"
         return "sequence" if name in net else "inner"
 
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The person's names of the gradients that arrive from outside, in the problem's order."""
+        own = {e.part.names[0]: n for n, e in self.entries.items()}
+        return tuple(own[n] for n in self.problem.net.inputs if n.startswith("up_") and n in own)
+
     # ------------------------------------------------------------ maps
 
     def space(self, arrays: Mapping[str, Any], net: Any = None) -> Space:

@@ -137,7 +137,7 @@ def _by_arrays(
             at = own_point(layout, problem, mine, Placed(layout, problem, like.sizes, like.T, like.batch))
             tried += 1
             if _same(loss, value.raw(at.params, at.inputs)[problem.net.loss or ""], True):
-                fits.setdefault(str(layout), layout)
+                fits.setdefault("\n".join(sorted(str(layout).splitlines())), layout)
     return list(fits.values()), tried, ""
 
 
