@@ -13,6 +13,7 @@ from rnnderive.cli.derive import View
 from rnnderive.cli import code
 from rnnderive.cli import check
 from rnnderive.cli import verify
+from rnnderive.cli import vectors
 from rnnderive.cli import chain
 from rnnderive.cli import sweep
 from rnnderive.cli import report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnnderive.cli.app import Formatted, app, load, number_or_words, pairs, stdin_text
+from rnnderive.cli.layouts import Layouts, layout_text, text_of
 from rnnderive.cli.output import Format, out, working, write_json
 from rnnderive.cli.program import Program
 from rnnderive.errors import InputError, LanguageError
@@ -43,16 +44,7 @@ def verify_command(
         str | None,
         typer.Option("--forward", metavar="NAME", help="Its forward, where it is a backward.", show_default="found"),
     ] = None,
-    layout: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--layout",
-            metavar="LAYOUT",
-            help="How its arrays lie: pytorch, keras, …, search, an equation such as 'Wx = [W_f | W_i].T' (may be "
-            "repeated), or a file of them.",
-            show_default="as the cell's",
-        ),
-    ] = None,
+    layout: Layouts = None,
     names: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +83,8 @@ def verify_command(
     """Say whether a derivation that a person wrote is right; if not, where it is wrong and what the mistake is.
 
     A Python file is your own program and is RUN, as by python FILE; do not verify a stranger's.  Equations and LaTeX
-    are parsed and never run.  Exit status 1 when it is wrong.
+    are parsed and never run.  --layout search tries the usual layouts and says which fits.  Exit status 1 when it is
+    wrong.
 
     \b
     Examples:
@@ -111,12 +104,12 @@ def verify_command(
         program = Program.run(path)
         hand, options["forward"] = program.functions(function, forward)
         net = program.cell if cell is None else load(cell)
-        options |= {"layout": _layout(layout), "loss": number_or_words(loss)}
+        options |= {"layout": layout_text(layout), "loss": number_or_words(loss)}
     else:
         asked = {"--function": function, "--forward": forward, "--layout": layout}
         if given := [n for n, value in asked.items() if value is not None]:
             raise InputError(f"found {given[0]}; it is about a Python file, and {file} is not named .py")
-        hand = stdin_text() if path is None else _text(path)
+        hand = stdin_text() if path is None else text_of(path)
         net = restated(hand, file) if cell is None else load(cell)
     with working("verifying") as say:
 
@@ -153,20 +146,6 @@ def restated(text: str, file: str) -> Recurrence:
             needed.add(name)
             todo += [s for r in whole.reads(name) for s in (r.name, f"{r.name}0")]
     return Recurrence(tuple(e for e in whole.equations if e.name in needed), "L", whole.declared)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _layout(lines: list[str] | None) -> str | None:
-    """A layout's name, or its equations: each is given as it is, or is a file of them."""
-    if not lines:
-        return None
-    return "\n".join(_text(Path(line)) if "=" not in line and Path(line).is_file() else line for line in lines)
 
 
 def _names(words: str | None) -> Any:
