@@ -155,7 +155,7 @@ def _smallest(problem: Problem, hand: Hand, wrong: tuple[str, ...]) -> Counterex
     """The smallest sizes, steps and batch at which a wrong gradient still shows."""
     batches = (None,) if problem.batch is None else (1, 2)
     for least in (1, 2):
-        for steps in (1, 2, 3):
+        for steps in dict.fromkeys((1, 2, 3, problem.T)):
             for batch in batches:
                 found = _shows(problem, hand, wrong, least, steps, batch)
                 if found is not None:
