@@ -78,6 +78,17 @@ class Matrix:
         np.add.at(out, self.source[there], (np.sign(self.factor) * array)[there])
         return out
 
+    def agreed(self, array: Any) -> tuple[Any, Any]:
+        """For each of the cell's entries, flat: the mean over those that have it, with their signs, and their spread."""
+        there = self.source >= 0
+        count = np.zeros(self.size)
+        np.add.at(count, self.source[there], 1.0)
+        mean = self.signed(array) / np.maximum(count, 1.0)
+        spread = np.zeros(self.size)
+        apart = np.abs(np.sign(self.factor) * array - mean[self.source])
+        np.maximum.at(spread, self.source[there], apart[there])
+        return mean, spread
+
     def inverse(self, array: Any) -> tuple[Any, Any]:
         """The cell's entries from the part's value, summed where several give one; and how many do, flat."""
         out, count = np.zeros(self.size, np.result_type(array, float)), np.zeros(self.size)

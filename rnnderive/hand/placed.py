@@ -179,10 +179,15 @@ class Placed:
             if name not in grads or (entry.axes and entry.axes.picked):
                 continue
             matrix, g = self.matrix(entry), grads[name]
-            back, signed = matrix.split(matrix.transpose(g)), matrix.split(matrix.signed(g))
+            back, (mean, spread) = matrix.split(matrix.transpose(g)), matrix.agreed(g)
+            signed, spread = matrix.split(mean), matrix.split(spread)
             there = matrix.split(matrix.inverse(np.zeros(matrix.factor.shape))[1])
             for n in back:
                 shared = self._sources[n][1] & (there[n] > 0)
+                if (spread[n] * shared > AGREE * np.abs(signed[n]).max(initial=1e-300)).any():
+                    words.append(
+                        f"in the gradient of {name}, entries differ that are gradients of what is only ever added"
+                    )
                 if n in first and (shared & first[n][2]).any():
                     words += _differing(first[n], name, signed[n], shared)
                 elif shared.any():

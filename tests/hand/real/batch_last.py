@@ -48,7 +48,7 @@ CASE = Case(
     partial(run, mistake=True),
     "1 − z is differentiated with the wrong sign",
     frozenset({"W_r", "U_r", "b_r", "W_z", "U_z", "b_z", "W_n", "b_n", "U_n", "c_n", "h0", "x"}),
-    "flipped sign",
+    "sign",
     """
     Wr = W_r
     Ur = U_r

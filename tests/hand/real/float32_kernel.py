@@ -40,7 +40,7 @@ CASE = Case(
     partial(kernel, mistake=True),
     "every gradient is T times that of the loss",
     frozenset({"W", "U", "b_h", "V", "b_y", "h0"}),
-    "scaled",
+    "scale",
     """
     kernel    = W.T
     recurrent = U.T

@@ -52,7 +52,7 @@ CASE = Case(
     partial(call, mistake=True),
     "the bias's gradient is that of the last step",
     frozenset({"b_z", "b_r"}),
-    "last step only",
+    "overwritten",
     "keras",
     batch=2,
 )

@@ -36,7 +36,7 @@ CASE = Case(
     partial(loss_and_grads, mistake=True),
     "tanh' is taken at the activated value",
     frozenset({"W", "U", "b_h", "h0"}),
-    "derivative at the activated value",
+    "activated value",
     """
     xs = x: [t] n 1
     y  = target: n 1
