@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -140,6 +141,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(kind, tmp_path):
         return vectors(rd.cells.vanilla(), seed=seed).write(tmp_path / f"v{kind}").read_bytes()
 
     assert content(1) == content(1) != content(2)
+
+
+def test_an_archive_has_no_date_of_its_own_and_its_arrays_are_row_major(tmp_path):
+    path = vectors(rd.cells.vanilla()).write(tmp_path / "v.npz")
+    with zipfile.ZipFile(path) as packed:
+        assert {i.date_time for i in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert not any(b"'fortran_order': True" in packed.read(n)[:128] for n in packed.namelist())
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
