@@ -166,5 +166,6 @@ def exactly(
         if name in out and not verdict:
             out[name] = replace(out[name], ok=False, note=f"{verdict}, though equal at the test points")
         elif claimed not in names:  # a Jacobian, a line of a derivation: no gradient of the network
-            out[claimed] = ArrayVerdict(claimed, bool(verdict), note="" if verdict else str(verdict), label=claimed)
+            error, note = (0.0, "") if verdict else (np.inf, str(verdict))
+            out[claimed] = ArrayVerdict(claimed, bool(verdict), error, note=note, label=claimed)
     return out

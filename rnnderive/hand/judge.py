@@ -46,21 +46,19 @@ def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Pr
     remarks = tuple(dict.fromkeys(r for s in sights for r in s.claims.remarks))
     forward, notes = forward_of(problem, sights)
     notes = tuple(dict.fromkeys((*notes, *remarks, *getattr(hand, "notes", ()))))
-    if not claims.grads and not claims.inner:
-        if not problems:
-            notes += ("no gradient was handed over",)
-        return Verdict(False, None, forward, {}, problems=problems, notes=notes)
     arrays, inner = gradients(problem, sights), quantities(problem, sights)
-    judged = arrays or inner
     method = "to 1e-9 of each entry" if tolerance_for(claims) == Tolerance() else "in float32"
     decide = getattr(hand, "verdicts", None)
-    if hand.exact and decide is not None and forward is not False and all(judged.values()):
+    if hand.exact and decide is not None and forward is not False and all((arrays or inner).values()):
         arrays, method = exactly(problem, hand, arrays, decide(problem)), "by exact identity"
     judged = arrays or inner
+    if not judged:
+        notes += () if problems else ("no gradient was handed over",)
+        return Verdict(False, None, forward, {}, problems=problems, notes=notes)
     fine = all(judged.values()) and any(a.ok for a in judged.values())
     backward = against_own(problem, hand, sights, fine, forward)
     missing = [n for n in problem.gradients if n not in claims.grads and n in problem.net.parameters]
-    if missing:
+    if missing and claims.grads:
         notes += (f"not handed over: {', '.join(f'd{n}' for n in missing)}",)
     ok = fine and forward is not False and not problems
     verdict = Verdict(ok, backward, forward, arrays, inner, problems=problems, notes=notes, method=method)
@@ -68,7 +66,7 @@ def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Pr
         scaled = scaled_against_own(problem, hand, sights[0])
         if scaled is not None:
             return replace(verdict, diagnosis=Diagnosis((scaled,)))
-    if fine or (forward is False and backward):
+    if fine or (forward is False and backward) or not (claims.grads or claims.inner):
         return verdict
     return _explained(problem, hand, verdict, sights, progress)
 
@@ -98,7 +96,7 @@ def _explained(
     foreign = tuple(
         Mistake("foreign parameter", f"a gradient of {n} is returned, but the forward has no such parameter", f"d{n}")
         for n, a in verdict.arrays.items()
-        if a.ok is False and n not in problem.gradients
+        if a.ok is False and n not in problem.gradients and not a.label
     )
     short = [] if problem.window else list(_short(problem, hand, sights[0].at))
     seen = [*sights, *short]

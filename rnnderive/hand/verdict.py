@@ -60,7 +60,7 @@ class ArrayVerdict:
     def cells(self) -> tuple[str, ...]:
         """The row of a table."""
         word = {True: "right", False: "WRONG", None: "not checked"}[self.ok]
-        error = f"{self.error:.1e}" if np.isfinite(self.error) else "—"
+        error = "" if not np.isfinite(self.error) else "0" if self.error == 0 else f"{self.error:.1e}"
         label = self.label or f"d{self.name}"
         if self.ok is not False:
             return label, word, error if self.ok else "", "", "", self.note

@@ -152,6 +152,15 @@ def test_equations_are_decided_by_exact_identity():
     assert not verdict and "though equal at the test points" in str(verdict)
 
 
+def test_formulas_that_are_no_gradients_are_decided_too():
+    right, other = (
+        rf"\frac{{\partial h^t}}{{\partial h^{{t-1}}}} = \mathrm{{diag}}({s}) U" for s in ("1 - (h^t)^2", "1 - h^t")
+    )
+    assert verify(NET, right)
+    verdict = verify(NET, other)
+    assert not verdict and not verdict.diagnosis.mistakes and "decided in field" in str(verdict)
+
+
 def test_upstream_gradients_stand_for_the_loss():
     net = with_upstream(rd.cells.lstm(), "h", "C")
     correct = rd.derive(net).adjoint
