@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 import rnnderive.hand.verify  # noqa: F401  pytester forgets what is loaded inside a run, and NumPy loads but once
 
+ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
 
 CELL = '''
@@ -86,6 +89,17 @@ def test_formulas(verdict):
 '''
     )
     pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_the_example_of_the_documents_fails_as_they_say(pytester):
+    page = (ROOT / "docs" / "verify.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(import .*?)^```", page, re.M | re.S)
+    (shown,) = re.findall(r"^```text\n(E .*?)^```", page, re.M | re.S)
+    pytester.makepyfile(elman=(ROOT / "examples" / "by_hand" / "elman.py").read_text("utf-8"), test_example=example)
+    found = pytester.runpytest("-p", "no:cacheprovider")
+    found.assert_outcomes(failed=1)
+    for line in shown.splitlines():
+        assert line in found.stdout.str() or line.strip() == "…"
 
 
 def test_pytest_starts_without_loading_the_package(pytester):
