@@ -79,7 +79,7 @@ class Matrix:
         return out
 
     def agreed(self, array: Any) -> tuple[Any, Any]:
-        """For each of the cell's entries, flat: the mean over those that have it, with their signs, and their spread."""
+        """For each of the cell's entries, flat: the mean over those that have it, with their signs, and its spread."""
         there = self.source >= 0
         count = np.zeros(self.size)
         np.add.at(count, self.source[there], 1.0)

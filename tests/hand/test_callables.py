@@ -280,6 +280,12 @@ def test_random_streams_are_frozen():
     assert claims.problems == () and np.random.rand() == expected
 
 
+def test_random_numbers_are_the_same_whenever_it_is_called():
+    first = call(np.random.rand).value
+    np.random.rand()
+    assert call(np.random.rand).value == first
+
+
 def test_what_it_prints_is_kept_back(capsys):
     answer = call(lambda: print("loss"))
     assert answer.printed == "loss\n" and capsys.readouterr().out == ""

@@ -13,6 +13,8 @@ from rnnderive.hand.layouts import Layout
 from rnnderive.hand.placed import Placed
 from rnnderive.hand.presets import PRESETS, preset
 from rnnderive.hand.problem import Problem, with_upstream
+from rnnderive.weights import layouts as weight_layouts
+from rnnderive.weights.layouts import cut
 
 LAYOUTS = {
     "gates side by side": ("lstm", "W = [W_f.T | W_i.T | W_C.T | W_o.T]\nb = [b_f | b_i | b_C | b_o]: 1 n"),
@@ -165,6 +167,38 @@ def test_frameworks_have_no_layout_for_other_cells():
     ):
         with pytest.raises(InputError, match=said):
             preset(name, getattr(rd.cells, cell)())
+
+
+@pytest.mark.parametrize(("framework", "cell"), [("pytorch", "lstm"), ("keras", "lstm"), ("onnx", "lstm")])
+def test_presets_agree_with_the_reader_of_weight_files(framework, cell):
+    """The gates cut out of a preset's arrays by the code that reads weight files are the cell's."""
+    here = placed(preset(framework, getattr(rd.cells, cell)()), cell, batch=2)
+    at, mine = here.problem.point, here.arrays(here.problem.point)
+    keys = {
+        "pytorch": ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+        "keras": ("kernel", "recurrent_kernel", "bias"),
+    }
+    if framework == "onnx":
+        arrays = (mine["W"][0], mine["R"][0], *np.split(mine["B"][0], 2))
+    else:
+        arrays = tuple(mine[k] for k in keys[framework])
+    half = cut(weight_layouts.LAYOUTS[framework, cell], "test", *arrays)
+    n = at["W_f"].shape[0]
+    for letter, gate in {"i": "i", "f": "f", "o": "o", "g": "C"}.items():
+        assert np.array_equal(np.hstack([half.U[letter], half.W[letter]]), at[f"W_{gate}"])
+        assert np.allclose(half.b[letter] + half.c[letter], at[f"b_{gate}"], rtol=1e-15)
+        assert half.U[letter].shape == (n, n)
+
+
+def test_sequences_lie_as_each_framework_documents():
+    """Time, batch and entries: PyTorch and ONNX time first, Keras and TensorFlow Lite batch first."""
+    T, B, d, n = 6, 2, 3, 4
+    for framework, name, shape in (
+        ("pytorch", "x", (T, B, d)), ("keras", "x", (B, T, d)), ("onnx", "X", (T, B, d)), ("tflite", "x", (B, T, d)),
+        ("pytorch batch_first", "x", (B, T, d)), ("cudnn", "x", (T, B, d)), ("onnx", "initial_h", (1, B, n)),
+    ):  # fmt: skip
+        here = placed(preset(framework, rd.cells.lstm()), "lstm", batch=B)
+        assert here.arrays(here.problem.point)[name].shape == shape, framework
 
 
 def test_axes_print_as_they_are_read():
