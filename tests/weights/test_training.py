@@ -351,4 +351,6 @@ def test_the_example_runs() -> None:
     command = [sys.executable, str(ROOT / "examples/adding_problem.py"), "--T", "4", "--steps", "10", "--units", "3"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert [line.split()[0] for line in told.stdout.splitlines()] == ["adding", "rnn", "lstm", "gru"]
+    rows = [line.split()[0] for line in told.stdout.splitlines()]
+    assert rows == ["adding", *(word for cell in ("rnn", "lstm", "gru") for word in (cell, "before", "after"))]
+    assert "nats a step, C alone" in told.stdout
