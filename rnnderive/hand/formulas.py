@@ -175,7 +175,7 @@ class Formulas:
         """
         self._check(problem)
         out = self._verdicts(problem, self.T or T or 5, seed, None)
-        if digits and not all(out.values()):
+        if digits and not all(out.values()) and 1 not in (self.sizes or {}).values():
             again = self._verdicts(problem, self.T or T or 5, seed, DIGITS)
             out = {n: v if v.same or not again[n].same else again[n] for n, v in out.items()}
         return out
@@ -193,7 +193,10 @@ class Formulas:
                 if name in self.names:
                     out[name] = _compared(name, own[name], right[self.names[name]], by)
                 elif name in self.expected:
-                    out[name] = _compared(name, own[name], right.term(self.expected[name], None), by)
+                    timed = isinstance(own[name], list)
+                    steps = range(1, T + 1) if timed else (None,)
+                    values_ = [right.term(self.expected[name], s) for s in steps]
+                    out[name] = _compared(name, own[name], values_ if timed else values_[0], by)
         return out
 
     def _check(self, problem: Problem) -> None:

@@ -19,7 +19,7 @@ from rnnderive.errors import LanguageError, ShapeError
 from rnnderive.language import Equation, Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import reads
-from rnnderive.language.shapes import Shapes
+from rnnderive.language.shapes import Shapes, _Sizes
 from rnnderive.language.syntax import Line, Raw, Text, read
 from rnnderive.language.terms import Term
 
@@ -41,6 +41,27 @@ class _Joined(Text):
         return super().error(kind, message, at)
 
 
+class _Rigid(_Sizes):
+    """Sizes of which some are the network's: they are neither numbers nor one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whose: dict[Any, Any] = {}  # an unknown → the network's size that it is
+
+    def equate(self, a: Any, b: Any, last: bool = False) -> bool:
+        a, b = self.value(a), self.value(b)
+        mine, other = self.whose.get(a), self.whose.get(b)
+        if mine is not None and other is not None and mine != other:
+            return False
+        if (mine is not None and b.is_Integer) or (other is not None and a.is_Integer):
+            return False
+        good = super().equate(a, b, last)
+        for known, size in ((mine, a), (other, b)):
+            if known is not None and good and size in self.bound:
+                self.whose.setdefault(self.value(size), known)
+        return good
+
+
 class _Clash(Exception):
     """A formula that would change a shape of the network."""
 
@@ -56,6 +77,17 @@ class Wide(Shapes):
     def __init__(self, text: Text, net: Recurrence) -> None:
         self.net = net
         super().__init__(text, net.loss)
+
+    def _meet(self, node: Raw) -> None:
+        if not isinstance(self.sizes, _Rigid):
+            self.sizes = _Rigid()
+        seen = len(self.order)
+        super()._meet(node)
+        for name in self.order[seen:]:
+            if name in self.net.leaves:
+                for table, size in zip((self.rows, self.columns), self.net.shape(name), strict=True):
+                    if size.is_Symbol:
+                        self.sizes.whose[table[name]] = size
 
     def _canonical(self, lines: list[Line]) -> dict[Any, Any]:
         naming = super()._canonical(lines)

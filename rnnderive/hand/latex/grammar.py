@@ -1,0 +1,448 @@
+"""The grammar of formulas: tokens to a tree, by recursive descent; nothing is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rnnderive.errors import LanguageError
+from rnnderive.hand.latex.rows import split
+from rnnderive.hand.latex.tokens import Source, Token
+from rnnderive.hand.latex.tree import (
+    Accent,
+    Atom,
+    Big,
+    Constant,
+    Derivation,
+    Dots,
+    Frac,
+    Group,
+    Items,
+    Matrix,
+    Node,
+    Number,
+    Product,
+    Relation,
+    Row,
+    Scripts,
+    Sum,
+)
+from rnnderive.printing.notation import GREEK
+
+__all__ = ["formula", "rows"]
+
+MAX_DEPTH = 100
+MAX_FACTORS = 150
+
+_TIMES = {"odot": "odot", "circ": "odot", "cdot": "cdot", "times": "times", "otimes": "otimes", "ast": "*", "star": "*"}
+_RELATIONS = {"le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "lt": "<", "gt": ">", "in": "in", "leqslant": "<=",
+              "geqslant": ">="}  # fmt: skip
+_FUNCTIONS = frozenset({"tanh", "exp", "log", "ln", "sin", "cos", "max", "min", "sinh", "cosh"})
+_ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot", "widehat": "hat", "widetilde": "tilde", "overline": "bar"}
+_STYLES = frozenset({"mathbf", "boldsymbol", "bm", "mathcal", "mathbb", "vec", "mathfrak", "pmb", "mathbfit", "symbf"})
+_DOTS = frozenset({"cdots", "dots", "ldots", "vdots", "dotsb", "dotsc"})
+_PLAIN = {**{n: n for n in GREEK}, "varepsilon": "epsilon", "varphi": "phi", "ell": "l", "Sigma": "Sigma",
+          "Lambda": "Lambda", "Theta": "Theta", "Gamma": "Gamma", "Omega": "Omega", "Psi": "Psi", "infty": "infty",
+          "zeta": "zeta", "iota": "iota", "vartheta": "theta", "upsilon": "upsilon", "Pi": "Pi", "Xi": "Xi"}  # fmt: skip
+
+
+def rows(source: Source) -> list[Row]:
+    """The lines of a text: what each says to be equal.
+
+    Raises
+    ------
+    LanguageError
+        With line and column, what was found and what was expected.
+    """
+    out = []
+    for sides, conditions in split(source):
+        trees = tuple(_Parser(source, side).whole() for side in sides)
+        out.append(Row(trees, tuple(c for tokens in conditions for c in _relations(_Parser(source, tokens).items(False)))))
+    return out
+
+
+def formula(text: str) -> Node:
+    """The tree of one formula."""
+    found = rows(Source(text))
+    if len(found) != 1 or len(found[0].sides) != 1:
+        raise LanguageError(f"expected one formula, found {text!r}")
+    return found[0].sides[0]
+
+
+def _relations(node: Node) -> list[Relation]:
+    if isinstance(node, Relation):
+        inner = _relations(node.left)
+        return [*inner, Relation(node.line, node.column, inner[-1].right, node.sign, node.right) if inner else node]
+    return [r for item in node.items for r in _relations(item)] if isinstance(node, Items) else []
+
+
+class _Parser:
+    """Reads the tokens of one side of an equation."""
+
+    def __init__(self, source: Source, tokens: list[Token]) -> None:
+        self.source, self.tokens = source, tokens
+        self.k = 0
+        self.depth = 0
+
+    # ------------------------------------------------------------ tokens
+
+    @property
+    def here(self) -> Token:
+        return self.tokens[self.k]
+
+    def take(self) -> Token:
+        token = self.tokens[self.k]
+        self.k += 1
+        return token
+
+    def sees(self, kind: str, *texts: str) -> bool:
+        return self.here.kind == kind and (not texts or self.here.text in texts)
+
+    def error(self, wanted: str, token: Token | None = None) -> LanguageError:
+        token = token or self.here
+        found = "the end" if token.kind == "stop" else repr(("\\" if token.kind == "command" else "") + token.text)
+        return self.source.error(f"found {found}, expected {wanted}", token.line, token.column)
+
+    def deeper(self, read: Callable[[], Node]) -> Node:
+        """Read one level deeper."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            message = f"the formula is nested more than {MAX_DEPTH} deep; name a part of it in an equation of its own"
+            raise self.source.error(message, self.here.line, self.here.column)
+        node = read()
+        self.depth -= 1
+        return node
+
+    def whole(self) -> Node:
+        node = self.items(False)
+        if not self.sees("stop"):
+            raise self.error("an operator or the end of the formula")
+        return node
+
+    # ------------------------------------------------------------ lists, relations, sums
+
+    def items(self, script: bool) -> Node:
+        """Parts with commas between them, or one part."""
+        token = self.here
+        found = [self.relation(script)]
+        marks = []
+        while self.sees("sign", ",", ";", ":", "quad") or (script and self.sees("word", ":")):
+            mark = self.take().text
+            if mark == "quad" or (mark == "," and self.sees("sign", "quad")):
+                continue
+            marks.append(mark)
+            found.append(self.relation(script))
+        if len(found) == 1:
+            return found[0]
+        if len(set(marks)) == 1:
+            return Items(token.line, token.column, tuple(found), marks[0])
+        if set(marks) == {",", ":"}:  # a block by rows and columns
+            return self.ranges(token, found, marks)
+        raise self.error("one kind of separator", token)
+
+    def ranges(self, token: Token, found: list[Node], marks: list[str]) -> Node:
+        parts = [found[0]]
+        for mark, node in zip(marks, found[1:], strict=True):
+            if mark == ":":
+                parts[-1] = Items(node.line, node.column, (parts[-1], node), ":")
+            else:
+                parts.append(node)
+        return Items(token.line, token.column, tuple(parts))
+
+    def relation(self, script: bool) -> Node:
+        left = self.sum(script)
+        while True:
+            sign = None
+            if self.sees("sign", "=", "<", ">"):
+                sign = self.here.text
+                if sign == ">" and script and self.fence == "<":
+                    break
+            elif self.here.kind == "command":
+                sign = _RELATIONS.get(self.here.text)
+            if sign is None:
+                break
+            token = self.take()
+            left = Relation(token.line, token.column, left, sign, self.sum(script))
+        return left
+
+    fence = ""
+
+    def sum(self, script: bool = False) -> Node:
+        token = self.here
+        signs, items = [], []
+        while True:
+            sign = "+"
+            first = not items
+            if self.sees("sign", "+", "-"):
+                while self.sees("sign", "+", "-"):
+                    if self.take().text == "-":
+                        sign = "-" if sign == "+" else "+"
+            elif not first:
+                break
+            if script and first and self.ends():
+                return Atom(token.line, token.column, token.text)  # the + of ∂⁺
+            signs.append(sign)
+            items.append(self.deeper(self.product))
+        if signs == ["+"]:
+            return items[0]
+        return Sum(token.line, token.column, tuple(signs), tuple(items))
+
+    def ends(self) -> bool:
+        """Whether nothing more of a product stands here."""
+        return (
+            self.here.kind in ("stop", "}", "close", "row", "end", "break")
+            or self.sees("sign", "+", "-", "=", "<", ">", ",", ";", ":", "&", ".", "quad")
+            or (self.here.kind == "command" and self.here.text in _RELATIONS)
+            or (self.sees("word", ":"))
+        )
+
+    # ------------------------------------------------------------ products
+
+    def product(self) -> Node:
+        token = self.here
+        signs, items = [""], [self.factor()]
+        while not self.ends():
+            sign = ""
+            if self.here.kind == "command" and self.here.text in _TIMES:
+                sign = _TIMES[self.take().text]
+            elif self.sees("sign", "*", "/"):
+                sign = self.take().text
+            elif self.sees("sign", "|", "‖") and self.bars:
+                break
+            if len(items) >= MAX_FACTORS:
+                message = f"the product has more than {MAX_FACTORS} factors; name a part of it in an equation of its own"
+                raise self.source.error(message, self.here.line, self.here.column)
+            signs.append(sign)
+            items.append(self.signed() if sign and self.sees("sign", "-") else self.factor())
+        if len(items) == 1:
+            return items[0]
+        return Product(token.line, token.column, tuple(signs), tuple(items))
+
+    bars = 0
+
+    def signed(self) -> Node:
+        token = self.take()
+        return Sum(token.line, token.column, ("-",), (self.factor(),))
+
+    def factor(self) -> Node:
+        return self.deeper(lambda: self.scripts(self.atom()))
+
+    def scripts(self, base: Node) -> Node:
+        """What is set below and above a base."""
+        sub: Node | None = None
+        sup: Node | None = None
+        primes = 0
+        while self.sees("sign", "_", "^", "'"):
+            token = self.take()
+            if token.text == "'":
+                primes += 1
+            elif token.text == "_":
+                if sub is not None:
+                    raise self.error("one subscript", token)
+                sub = self.script()
+            else:
+                value = self.script()
+                if isinstance(value, Atom) and value.head == "prime":
+                    primes += 1
+                elif sup is not None:
+                    sup = Product(token.line, token.column, ("", ""), (sup, value))
+                else:
+                    sup = value
+        if sub is None and sup is None and not primes:
+            return base
+        return Scripts(base.line, base.column, base, sub, sup, primes)
+
+    def script(self) -> Node:
+        token = self.here
+        if self.sees("{"):
+            self.take()
+            if self.sees("sign", "<"):
+                return self.angled()
+            node = self.deeper(lambda: self.items(True))
+            self.close("}", "}")
+            return node
+        if token.kind in ("letter", "digits", "word"):
+            self.take()
+            if token.kind == "digits" and len(token.text) > 1 and "." not in token.text:
+                # x^12 is x¹2 in LaTeX; nobody means that.
+                return Number(token.line, token.column, token.text)
+            return self.leaf(token)
+        if token.kind == "sign" and token.text in "+-*":
+            self.take()
+            return Atom(token.line, token.column, token.text)
+        return self.deeper(self.atom)
+
+    def angled(self) -> Node:
+        """The t of ⟨t⟩, written <t>."""
+        token = self.take()
+        outer, self.fence = self.fence, "<"
+        node = self.deeper(lambda: self.items(True))
+        self.fence = outer
+        if not self.sees("sign", ">"):
+            raise self.error("'>'")
+        self.take()
+        self.close("}", "}")
+        return Group(token.line, token.column, node, "<")
+
+    def close(self, kind: str, wanted: str) -> None:
+        if self.here.kind != kind:
+            raise self.error(f"{wanted!r}")
+        self.take()
+
+    # ------------------------------------------------------------ atoms
+
+    def leaf(self, token: Token) -> Node:
+        if token.kind == "digits":
+            return Number(token.line, token.column, token.text)
+        if token.kind == "word":
+            return Atom(token.line, token.column, token.text, True)
+        return Atom(token.line, token.column, token.text)
+
+    def atom(self) -> Node:
+        token = self.here
+        if token.kind in ("letter", "word") and token.text == "d":
+            return self.differential(self.take())
+        if token.kind in ("digits", "word", "letter"):
+            return self.leaf(self.take())
+        if token.kind == "{":
+            self.take()
+            if self.sees("}"):
+                raise self.error("something between the braces")
+            node = self.deeper(lambda: self.items(False))
+            self.close("}", "}")
+            return Group(token.line, token.column, node, "{}")
+        if token.kind == "open":
+            return self.fenced(self.take())
+        if token.kind == "sign" and token.text in ("|", "‖"):
+            self.take()
+            self.bars += 1
+            node = self.deeper(lambda: self.items(False))
+            self.bars -= 1
+            if not self.sees("sign", token.text):
+                raise self.error(f"the closing {token.text}")
+            self.take()
+            return Group(token.line, token.column, node, token.text)
+        if token.kind == "begin":
+            return self.matrix(self.take())
+        if token.kind == "command":
+            return self.command(self.take())
+        raise self.error("a name, a number or a bracket")
+
+    def differential(self, token: Token) -> Node:
+        """d before a name, as in dL and dW; a lone d is a name."""
+        follows = self.here.kind in ("letter", "word") or (
+            self.here.kind == "command" and (self.here.text in _PLAIN or self.here.text in _ACCENTS | dict.fromkeys(_STYLES))
+        )
+        if not follows:
+            return Atom(token.line, token.column, "d")
+        return Derivation(token.line, token.column, "d", self.deeper(lambda: self.scripts(self.atom())))
+
+    def fenced(self, token: Token) -> Node:
+        bars, self.bars = self.bars, 0
+        node = self.deeper(lambda: self.items(False))
+        self.bars = bars
+        if not self.sees("close", token.text):
+            ends = {"(": ")", "[": "]", "{": r"\}", "<": r"\rangle", "|": "|", "‖": r"\|"}[token.text]
+            raise self.error(f"{ends!r}, which closes the bracket in line {token.line}, column {token.column}")
+        self.take()
+        return Group(token.line, token.column, node, token.text)
+
+    def command(self, token: Token) -> Node:
+        name, place = token.text, (token.line, token.column)
+        if name in _PLAIN:
+            return Atom(*place, _PLAIN[name])
+        if name in _FUNCTIONS:
+            return Atom(*place, "log" if name == "ln" else name, True)
+        if name in ("top", "intercal", "prime"):
+            return Atom(*place, "top" if name == "intercal" else name)
+        if name in _ACCENTS:
+            return Accent(*place, _ACCENTS[name], self.argument())
+        if name in _STYLES:
+            return self.styled(token)
+        if name in _DOTS:
+            return Dots(*place)
+        if name in ("frac", "dfrac", "tfrac", "cfrac"):
+            return Frac(*place, self.argument(), self.argument())
+        if name in ("partial", "nabla"):
+            return self.partial(token)
+        if name in ("sum", "prod"):
+            return self.big(token)
+        if name in ("mathrm", "text", "operatorname", "mathsf", "mathit"):  # \mathrm d: braces inside, or none
+            return self.argument()
+        if name == "colon":
+            return Atom(*place, ":", True)
+        raise self.error("a sign that is known here", token)
+
+    def argument(self) -> Node:
+        """What stands between the braces that follow, or the next sign."""
+        if not self.sees("{"):
+            if self.ends():
+                raise self.error("an argument")
+            return self.deeper(self.atom)
+        self.take()
+        node = self.deeper(lambda: self.items(True))
+        self.close("}", "}")
+        return node
+
+    def styled(self, token: Token) -> Node:
+        """Bold, calligraphic and the like are only looks, but for 𝟏 and 𝟎."""
+        body = self.argument()
+        if isinstance(body, Number) and body.text in ("0", "1"):
+            return Constant(token.line, token.column, int(body.text))
+        return body
+
+    def partial(self, token: Token) -> Node:
+        """∂x, ∂⁺x, ∇_x."""
+        place = (token.line, token.column)
+        if token.text == "nabla":
+            if not self.sees("sign", "_"):
+                raise self.error("a subscript: \\nabla_{W} L")
+            self.take()
+            under = self.script()
+            return Derivation(*place, "nabla", Items(*place, (self.factor(), under)))
+        kind = "partial"
+        if self.sees("sign", "^"):
+            self.take()
+            mark = self.script()
+            if not (isinstance(mark, Atom) and mark.head == "+"):
+                raise self.source.error("found a superscript of \\partial, expected ^{+}", mark.line, mark.column)
+            kind = "partial+"
+        return Derivation(*place, kind, self.factor())
+
+    def big(self, token: Token) -> Node:
+        bounds: dict[str, Node] = {}
+        while self.sees("sign", "_", "^"):
+            bounds.setdefault(self.take().text, self.script())
+        return Big(token.line, token.column, token.text, bounds.get("_"), bounds.get("^"), self.deeper(self.product))
+
+    def matrix(self, token: Token) -> Node:
+        cells: list[Node] = []
+        lines: list[tuple[Node, ...]] = []
+        while True:
+            while self.sees("break"):
+                self.take()
+            if self.sees("end") and not cells:
+                break
+            cells.append(self.deeper(lambda: self.cell()))
+            if self.sees("sign", "&"):
+                self.take()
+            elif self.sees("row"):
+                self.take()
+                lines.append(tuple(cells))
+                cells = []
+            elif self.sees("end"):
+                lines.append(tuple(cells))
+                break
+            else:
+                raise self.error(r"'&', '\\' or the end of the matrix")
+        self.take()
+        if not lines:
+            raise self.error("a row of the matrix", token)
+        return Matrix(token.line, token.column, "cases" if "cases" in token.text else "matrix", tuple(lines))
+
+    def cell(self) -> Node:
+        if self.sees("word", "if", "for", "when"):
+            self.take()
+        node = self.relation(False)
+        while self.sees("break") or self.sees("sign", ",", ".", ";", "quad"):
+            self.take()
+        return node
