@@ -23,7 +23,7 @@ from rnnderive.cli import View, app
 from rnnderive.language import FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("cells", "derive", "code", "check", "chain", "sweep", "report")
+COMMANDS = ("cells", "derive", "code", "check", "verify", "vectors", "chain", "sweep", "report")
 NEW = """\
 # A cell that the library does not have.
 a    = sigmoid(leak)
