@@ -20,7 +20,7 @@ from rnnderive.language.terms import Term
 
 __all__ = ["Path", "paths"]
 
-MOST_LAGS, LONGEST = 120, 20_000
+MOST_LAGS, LONGEST = 40, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     ----------
     trace : Trace
     lags : sequence of int, optional
-        From 1 to T; up to 120 of them, none over 20 000, unless given.
+        From 1 to T; up to 40 of them, none over 20 000, unless given.
 
     Returns
     -------
