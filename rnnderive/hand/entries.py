@@ -20,11 +20,19 @@ from rnnderive.language import FUNCTIONS
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
-__all__ = ["ByEntry", "by_entry", "row_index", "column_index"]
+__all__ = ["ByEntry", "by_entry", "column_index", "row_index"]
 
 row_index, column_index = sp.symbols("i j", integer=True)
 
-_FUNCTIONS = {sp.tanh: "tanh", sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.Abs: "abs", sp.sign: "sign"}
+_FUNCTIONS = {
+    sp.tanh: "tanh",
+    sp.exp: "exp",
+    sp.log: "log",
+    sp.sin: "sin",
+    sp.cos: "cos",
+    sp.Abs: "abs",
+    sp.sign: "sign",
+}
 
 
 class ByEntry(Term):

@@ -24,7 +24,15 @@ from rnnderive.language.terms import Term
 
 __all__ = ["read_sympy"]
 
-_FUNCTIONS = {sp.tanh: "tanh", sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.Abs: "abs", sp.sign: "sign"}
+_FUNCTIONS = {
+    sp.tanh: "tanh",
+    sp.exp: "exp",
+    sp.log: "log",
+    sp.sin: "sin",
+    sp.cos: "cos",
+    sp.Abs: "abs",
+    sp.sign: "sign",
+}
 _INDEXED = re.compile(r"(?P<name>.+?)(?:\[(?P<a>[^\]]+)\]|\^\{?\(?(?P<b>[^{}()]+)\)?\}?|_\{?(?P<c>[^{}]+)\}?)")
 
 
@@ -46,7 +54,7 @@ def read_sympy(
 
         - A matrix expression of `MatrixSymbol` s, of SymPy's own (`MatMul`, `MatAdd`, `Transpose`,
           `HadamardProduct`, `DiagMatrix`, elementwise functions) or of this package's terms (``d.chain("W", T=3)``).
-          A sequence at a step is a symbol called ``h[3]``, ``h^3`` or ``h_3``; at the running step ``h[t]``, ``h[t-1]``.
+          A sequence at a step is a symbol called ``h[3]``, ``h^3`` or ``h_3``; at the running one ``h[t]``.
         - An explicit `Matrix`, or a scalar, in entries: ``h[t-1, i]`` (`IndexedBase`, from 1) of a sequence,
           ``W[i, j]`` of a matrix; plain symbols with the same numbers (``W_1_2``, ``h_3_1``: step, then
           entry) where sizes are given by the matrix.  A scalar is the entry (i, j).
@@ -136,7 +144,7 @@ def _steps(exprs: list[Any], reader: _Terms) -> int | None:
     """The largest step that is named by its number."""
     found = 0
     for expr in exprs:
-        if isinstance(expr, Component):
+        if not isinstance(expr, sp.Basic | sp.MatrixBase):
             continue
         if isinstance(expr, sp.MatrixBase) or (isinstance(expr, sp.Expr) and not isinstance(expr, sp.MatrixExpr)):
             expr = sp.Tuple(*(reader.indexed(sp.sympify(e)) for e in _flatten(expr)))
@@ -167,9 +175,9 @@ def _sizes(problem: Problem, entries: list[tuple[str, Term]], targets: Mapping[s
         if wanted is None:
             continue
         for size, number in zip(wanted, term.shape, strict=True):
-            if sp.sympify(number).is_Integer and sp.sympify(size).is_Symbol:
-                if found.setdefault(size, int(number)) != int(number):
-                    raise LanguageError(f"{name} gives {size} as {number}, another expression as {found[size]}")
+            fixes = sp.sympify(number).is_Integer and sp.sympify(size).is_Symbol
+            if fixes and found.setdefault(size, int(number)) != int(number):
+                raise LanguageError(f"{name} gives {size} as {number}, another expression as {found[size]}")
     if not found:
         return None
     return {**{s: n for s, n in problem.sizes.items() if s not in found}, **found}
@@ -238,7 +246,8 @@ class _Terms:
             return expr
         if isinstance(expr, sp.MatrixBase):
             return self.explicit(expr)
-        expr = sp.sympify(expr)
+        if isinstance(expr, int) and not isinstance(expr, bool):
+            expr = sp.Integer(expr)
         if isinstance(expr, sp.MatrixExpr):
             return self.matrix(expr)
         if isinstance(expr, sp.Expr):
@@ -278,7 +287,9 @@ class _Terms:
             if isinstance(s, sp.Symbol) and name not in self.leaves and found and found[1] in self.leaves:
                 index = [sp.Integer(k) for k in found[2].split("_")[1:]]
                 table[s] = sp.IndexedBase(found[1])[tuple(index)]
-        here = {s: self.letters[s.name] for s in expr.free_symbols if isinstance(s, sp.Symbol) and s.name in self.letters}
+        here = {
+            s: self.letters[s.name] for s in expr.free_symbols if isinstance(s, sp.Symbol) and s.name in self.letters
+        }
         return _ranged(expr.xreplace({**table, **here}), self.leaves)
 
     def matrix(self, expr: Any) -> Term:
@@ -288,8 +299,10 @@ class _Terms:
         for kind, build in self._rules().items():
             if isinstance(expr, kind):
                 return build(expr)
-        raise LanguageError(f"found {type(expr).__name__} in {expr}; expected sums, products, transposes, Hadamard products, "
-                            "diagonals and elementwise functions")  # fmt: skip
+        raise LanguageError(
+            f"found {type(expr).__name__} in {expr}; expected sums, products, transposes, Hadamard products, diagonals "
+            "and elementwise functions"
+        )
 
     def _rules(self) -> dict[type, Callable[[Any], Term]]:
         return {
@@ -304,7 +317,7 @@ class _Terms:
             sp.Identity: lambda e: tm.Eye(self.size(e.shape[0])),
             sp.ZeroMatrix: lambda e: tm.Zeros(*map(self.size, e.shape)),
             sp.OneMatrix: lambda e: tm.Ones(*map(self.size, e.shape)),
-            sp.MatPow: lambda e: tm.product(*[self.any(e.args[0])] * _whole(e.args[1])),
+            sp.MatPow: lambda e: tm.product(*[self.any(e.args[0])] * _whole(e.args[1], 1)),
             sp.KroneckerProduct: lambda e: tm.Kron(*(self.any(a) for a in e.args)),
             sp.BlockMatrix: lambda e: tm.blocks([[self.any(e.blocks[r, c]) for c in range(e.blockshape[1])]
                                                  for r in range(e.blockshape[0])]),
@@ -332,7 +345,9 @@ class _Terms:
             return tm.times(*(self.any(a) for a in expr.args))
         if expr.is_Pow:
             return tm.power(self.any(expr.base), _whole(expr.exp))
-        raise LanguageError(f"found {expr} as a scalar of a matrix expression; expected numbers, names, sums and products")
+        raise LanguageError(
+            f"found {expr} as a scalar of a matrix expression; expected numbers, names, sums and products"
+        )
 
     def _product(self, expr: Any) -> Term:
         number, matrices = expr.as_coeff_matrices()
@@ -406,8 +421,8 @@ def _ranged(expr: Any, leaves: Mapping[str, Term]) -> Any:
     return expr.replace(lambda e: isinstance(e, sp.Sum), ended)
 
 
-def _whole(power: Any) -> int:
+def _whole(power: Any, least: int = 0) -> int:
     power = sp.sympify(power)
-    if not power.is_Integer or not 1 <= abs(power) <= 64:
-        raise LanguageError(f"found the power {power}, expected an integer up to 64")
+    if not power.is_Integer or not (1 if least else -64) <= power <= 64:
+        raise LanguageError(f"found the power {power}, expected an integer{' from 1' if least else ''} up to 64")
     return int(power)

@@ -19,7 +19,7 @@ from rnnderive.hand.claims import Claims
 from rnnderive.hand.joined import defined, join, renamed
 from rnnderive.hand.matching import STEPS, matched
 from rnnderive.hand.problem import Problem
-from rnnderive.language import Algebra, Digits, Equation, Recurrence, Run
+from rnnderive.language import Algebra, Digits, Recurrence, Run
 from rnnderive.language import terms as tm
 from rnnderive.language.syntax import Text, read
 from rnnderive.language.terms import Term
@@ -106,9 +106,7 @@ class Formulas:
             else:
                 inner[of] = value
         forward = {
-            n: self._together(problem, n, [f[n] for f in found], at.batch)
-            for n in self.forward
-            if self.net[n].timed
+            n: self._together(problem, n, [f[n] for f in found], at.batch) for n in self.forward if self.net[n].timed
         }
         return Claims(grads, inner, forward=forward)
 
@@ -134,7 +132,9 @@ class Formulas:
         """The gradient of its own forward, where that was restated and differs; else None."""
         if not self.forward:
             return None
-        mine = Recurrence(tuple(self.net[e.name] for e in self.origin.equations), self.origin.loss, self.origin.declared)
+        mine = Recurrence(
+            tuple(self.net[e.name] for e in self.origin.equations), self.origin.loss, self.origin.declared
+        )
         return derive(mine, tuple(problem.gradients)).lambdify()(at.params, at.inputs)[1]
 
     def shown(self, name: str) -> str | None:
@@ -156,7 +156,9 @@ class Formulas:
 
     # ------------------------------------------------------------ exact identity
 
-    def verdicts(self, problem: Problem, *, T: int | None = None, seed: int = 0, digits: bool = True) -> dict[str, Verdict]:
+    def verdicts(
+        self, problem: Problem, *, T: int | None = None, seed: int = 0, digits: bool = True
+    ) -> dict[str, Verdict]:
         """Whether each claimed name is what it should be, by exact identity.
 
         Parameters
@@ -268,7 +270,9 @@ def assembled(
     own = [defined(line) for line in text.lines]
     restated = [n for n in own if n in problem.net]
     differ = tuple(n for n in restated if not identical(whole[n], problem.net[n], whole, T=T or STEPS))
-    equations = tuple(problem.net[e.name] if e.name in problem.net and e.name not in differ else e for e in whole.equations)
+    equations = tuple(
+        problem.net[e.name] if e.name in problem.net and e.name not in differ else e for e in whole.equations
+    )
     net = Recurrence(equations, whole.loss, whole.declared)
     unknown = [s for s in net.sizes if s not in problem.net.sizes]
     if unknown and sizes is None:
@@ -297,9 +301,7 @@ def _free_boundaries(text: Text, given: dict[str, str]) -> None:
             given[new] = given.pop(old)
 
 
-def read_equations(
-    text: str | Recurrence, problem: Problem, *, names: Mapping[str, str] | None = None
-) -> Formulas:
+def read_equations(text: str | Recurrence, problem: Problem, *, names: Mapping[str, str] | None = None) -> Formulas:
     """Read δ recurrences and gradient sums written in the language.
 
     Parameters
@@ -356,7 +358,7 @@ def sorted_names(problem: Problem, raw: Text, names: Mapping[str, str] | None) -
     for name, target in (names or {}).items():
         if target not in known and target not in inner:
             near = ", ".join([*problem.net.leaves, *sorted(inner)])
-            raise InputError(f"names says that {name} is {target!r}, which is neither in the network nor in its adjoint; "
+            raise InputError(f"names says that {name} is {target!r}, neither in the network nor in its adjoint; "
                              f"there are {near}")  # fmt: skip
         if name in own and (target in inner or target in problem.gradients):
             given[name] = target

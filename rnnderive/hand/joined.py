@@ -128,7 +128,9 @@ class Wide(Shapes):
                 return self._grid(node)
             case "over":
                 if node.data[0] == "prod":
-                    self._require(self.sizes.equate(parts[0].rows, parts[0].columns), node, "expected a square", parts[0])
+                    self._require(
+                        self.sizes.equate(parts[0].rows, parts[0].columns), node, "expected a square", parts[0]
+                    )
                 return parts[0].rows, parts[0].columns
             case "like":
                 return self.rows[node.data], self.columns[node.data]

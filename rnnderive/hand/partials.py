@@ -7,7 +7,7 @@ taken through everything that stands between the two inside one step.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import sympy as sp
@@ -20,7 +20,7 @@ from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term, t
 
-__all__ = ["Partials"]
+__all__ = ["Partials", "partials_of"]
 
 
 class Partials:
@@ -92,7 +92,7 @@ class Partials:
         """The derivative through everything inside one step, all other steps held fixed."""
         if over == under:
             return tm.Eye(over.shape[0])
-        name = over.name  # type: ignore[attr-defined]
+        name = over.name
         if name not in self.net:
             return None
         step = over.index if isinstance(over, tm.At) else under.index if isinstance(under, tm.At) else None
@@ -126,21 +126,29 @@ class Partials:
 
     def total(self, over: Term, under: Term) -> Term | None:
         """dv/du through all steps, as the chain that it is."""
-        wrt = f"{under.name}[{under.index}]" if isinstance(under, tm.At) else under.name  # type: ignore[attr-defined]
+        wrt = f"{under.name}[{under.index}]" if isinstance(under, tm.At) else under.name
         rows = []
         for part in over.terms if isinstance(over, State) else (over,):
             if isinstance(part, tm.At):
                 of = f"{part.name}[{part.index}]".replace(" ", "")
                 inside = self.T is not None or part.index.free_symbols <= {tm.T}
             else:
-                of, inside = None, part.name == self.net.loss  # type: ignore[attr-defined]
+                of, inside = None, part.name == self.net.loss
             if not inside:
                 return None
             try:
-                rows.append([self.d.chain(wrt, *([self.T] if self.T else []), of=of, form="nested" if self.T else "sum")])
+                rows.append(
+                    [self.d.chain(wrt, *([self.T] if self.T else []), of=of, form="nested" if self.T else "sum")]
+                )
             except RnnDeriveError:
                 return None
         return Factor("d", over, under, tm.blocks(rows))
+
+
+@lru_cache(maxsize=16)
+def partials_of(d: Derivation, T: int | None) -> Partials:
+    """The derivatives of a network; lines of one derivation share them."""
+    return Partials(d, T)
 
 
 def _factors(term: Term) -> Iterator[Term]:

@@ -37,12 +37,25 @@ _TIMES = {"odot": "odot", "circ": "odot", "cdot": "cdot", "times": "times", "oti
 _RELATIONS = {"le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "lt": "<", "gt": ">", "in": "in", "leqslant": "<=",
               "geqslant": ">="}  # fmt: skip
 _FUNCTIONS = frozenset({"tanh", "exp", "log", "ln", "sin", "cos", "max", "min", "sinh", "cosh"})
-_ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot", "widehat": "hat", "widetilde": "tilde", "overline": "bar"}
+_ACCENTS = {
+    "hat": "hat",
+    "bar": "bar",
+    "tilde": "tilde",
+    "dot": "dot",
+    "widehat": "hat",
+    "widetilde": "tilde",
+    "overline": "bar",
+}
 _STYLES = frozenset({"mathbf", "boldsymbol", "bm", "mathcal", "mathbb", "vec", "mathfrak", "pmb", "mathbfit", "symbf"})
 _DOTS = frozenset({"cdots", "dots", "ldots", "vdots", "dotsb", "dotsc"})
-_PLAIN = {**{n: n for n in GREEK}, "varepsilon": "epsilon", "varphi": "phi", "ell": "l", "Sigma": "Sigma",
-          "Lambda": "Lambda", "Theta": "Theta", "Gamma": "Gamma", "Omega": "Omega", "Psi": "Psi", "infty": "infty",
-          "zeta": "zeta", "iota": "iota", "vartheta": "theta", "upsilon": "upsilon", "Pi": "Pi", "Xi": "Xi"}  # fmt: skip
+_PLAIN = {
+    **{n: n for n in GREEK},
+    **{
+        n: n
+        for n in ("Sigma", "Lambda", "Theta", "Gamma", "Omega", "Psi", "Pi", "Xi", "infty", "zeta", "iota", "upsilon")
+    },
+    **{"varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "ell": "l"},
+}
 
 
 def rows(source: Source) -> list[Row]:
@@ -56,7 +69,9 @@ def rows(source: Source) -> list[Row]:
     out = []
     for sides, conditions in split(source):
         trees = tuple(_Parser(source, side).whole() for side in sides)
-        out.append(Row(trees, tuple(c for tokens in conditions for c in _relations(_Parser(source, tokens).items(False)))))
+        out.append(
+            Row(trees, tuple(c for tokens in conditions for c in _relations(_Parser(source, tokens).items(False))))
+        )
     return out
 
 
@@ -168,7 +183,8 @@ class _Parser:
 
     def sum(self, script: bool = False) -> Node:
         token = self.here
-        signs, items = [], []
+        signs: list[str] = []
+        items: list[Node] = []
         while True:
             sign = "+"
             first = not items
@@ -209,7 +225,9 @@ class _Parser:
             elif self.sees("sign", "|", "‖") and self.bars:
                 break
             if len(items) >= MAX_FACTORS:
-                message = f"the product has more than {MAX_FACTORS} factors; name a part of it in an equation of its own"
+                message = (
+                    f"the product has more than {MAX_FACTORS} factors; name a part of it in an equation of its own"
+                )
                 raise self.source.error(message, self.here.line, self.here.column)
             signs.append(sign)
             items.append(self.signed() if sign and self.sees("sign", "-") else self.factor())
@@ -280,8 +298,13 @@ class _Parser:
         if not self.sees("sign", ">"):
             raise self.error("'>'")
         self.take()
+        group = Group(token.line, token.column, node, "<")
+        if self.sees("}"):
+            self.take()
+            return group
+        rest = self.deeper(self.product)
         self.close("}", "}")
-        return Group(token.line, token.column, node, "<")
+        return Product(token.line, token.column, ("", ""), (group, rest))
 
     def close(self, kind: str, wanted: str) -> None:
         if self.here.kind != kind:
@@ -330,7 +353,8 @@ class _Parser:
     def differential(self, token: Token) -> Node:
         """d before a name, as in dL and dW; a lone d is a name."""
         follows = self.here.kind in ("letter", "word") or (
-            self.here.kind == "command" and (self.here.text in _PLAIN or self.here.text in _ACCENTS | dict.fromkeys(_STYLES))
+            self.here.kind == "command"
+            and (self.here.text in _PLAIN or self.here.text in _ACCENTS | dict.fromkeys(_STYLES))
         )
         if not follows:
             return Atom(token.line, token.column, "d")

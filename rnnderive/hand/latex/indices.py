@@ -11,9 +11,12 @@ from typing import Any
 import sympy as sp
 
 from rnnderive.errors import LanguageError
-from rnnderive.hand.latex.meaning import Meaning, _is_derivative, _opened
+from rnnderive.hand.latex.derivatives import adjoint_name, is_derivative, is_loss
+from rnnderive.hand.latex.meaning import Meaning
 from rnnderive.hand.latex.names import clean, parts_of
+from rnnderive.hand.latex.products import function_of
 from rnnderive.hand.latex.static import Shape
+from rnnderive.hand.latex.symbols import opened
 from rnnderive.hand.latex.tree import (
     Accent,
     Atom,
@@ -74,7 +77,7 @@ class Indices:
 
     def entry(self, node: Node) -> Any:
         """An entry of a name: W[i, j], h[t-1, i]."""
-        base, sub, sup, _ = _opened(node)
+        base, sub, sup, _ = opened(node)
         subs = parts_of(sub)
         below = any(_is_time(self.names.index(s)) for s in subs)
         when = None if below else self.names.index(sup)
@@ -119,7 +122,7 @@ class Indices:
         return [index]
 
     def powered(self, node: Node, sup: Node | None) -> Any:
-        base, sub, _, _ = _opened(node)
+        base, sub, _, _ = opened(node)
         inner = base if sub is None else Scripts(node.line, node.column, base, sub)
         power = self.names.index(sup)
         if power is None or not power.is_Integer:
@@ -134,9 +137,13 @@ class Indices:
         match node:
             case Number(text=text):
                 return sp.Rational(text)
-            case Scripts() if isinstance(clean(node.base), Group | Matrix) and node.sub is not None and node.sup is None:
+            case Scripts() if (
+                isinstance(clean(node.base), Group | Matrix) and node.sub is not None and node.sup is None
+            ):
                 name, timed = self.aside(node.base)
-                return self.made(name, tm.t if timed else None, [x for p in parts_of(node.sub) for x in self.indices(p)])
+                return self.made(
+                    name, tm.t if timed else None, [x for p in parts_of(node.sub) for x in self.indices(p)]
+                )
             case Scripts() if isinstance(clean(node.base), Group | Matrix):
                 return self.powered(node, node.sup)
             case Atom() | Accent() | Scripts():
@@ -149,7 +156,7 @@ class Indices:
             case Group(body=body, fence=fence) if fence in "([{":
                 return self.value(body)
             case Frac(over=over, under=under):
-                return self.gradient(node) if _is_derivative(node) else self.value(over) / self.value(under)
+                return self.gradient(node) if is_derivative(node) else self.value(over) / self.value(under)
             case Sum(signs=signs, items=items):
                 values = [self.value(i) for i in items]
                 return sp.Add(*(v if s == "+" else -v for s, v in zip(signs, values, strict=True)))
@@ -191,10 +198,10 @@ class Indices:
         """dL/dh_i^t: an entry of a quantity that the text defines."""
         over, under = clean(node.over), clean(node.under)
         assert isinstance(over, Derivation) and isinstance(under, Derivation)
-        if not self.meaning.is_loss(over.body):
+        if not is_loss(self.meaning, over.body):
             raise self.error("in index notation derivatives of the loss are read", node)
         inner = self.entry_name(under.body)
-        name = self.meaning.adjoint_name(inner[0])
+        name = adjoint_name(self.meaning, inner[0])
         if name not in self.names.own:
             raise self.error(f"dL/d{inner[0]} is used here, but no equation defines it", node)
         return self.made(name, inner[1], inner[2])
@@ -214,7 +221,7 @@ class Indices:
         while k < len(node.items):
             item, sign = node.items[k], node.signs[k]
             follows = node.items[k + 1] if k + 1 < len(node.items) and not node.signs[k + 1] else None
-            if follows is not None and self.meaning._function(item) is not None:
+            if follows is not None and function_of(self.meaning, item) is not None:
                 value = self.call(item, follows)
                 k += 1
             else:
@@ -224,10 +231,10 @@ class Indices:
         return total
 
     def call(self, head: Node, argument: Node) -> Any:
-        name = self.meaning._function(head)
+        name = function_of(self.meaning, head)
         if name not in FUNCTIONS:
             raise self.error(f"{name} is no elementwise function; entries of it are not read", head)
-        _, _, sup, primes = _opened(clean(head))
+        _, _, sup, primes = opened(clean(head))
         after = argument.sup if isinstance(argument, Scripts) and isinstance(clean(argument.base), Group) else None
         x = self.value(argument.base if after is not None and isinstance(argument, Scripts) else argument)
         result = sp.Function(name)(x)
@@ -294,7 +301,5 @@ def _is_time(index: Any) -> bool:
 
 
 def _base_subs(node: Node) -> tuple[Node, list[Node]]:
-    base, sub, _, _ = _opened(node)
+    base, sub, _, _ = opened(node)
     return base, parts_of(sub)
-
-

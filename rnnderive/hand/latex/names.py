@@ -186,12 +186,11 @@ class Names:
 
     def _alias(self, words: str) -> Key:
         node = formula(words) if not re.fullmatch(r"\w+", words) else _printed(pr.latex(pr.name_math(words)))
-        if isinstance(node, Scripts):
-            found = key(node.base, parts_of(node.sub))
-        else:
-            found = key(node)
+        found = key(node.base, parts_of(node.sub)) if isinstance(node, Scripts) else key(node)
         if found is None:
-            raise LanguageError(f"names has {words!r}, which is no name; expected one such as 'W_xh' or r'\\tilde{{C}}'")
+            raise LanguageError(
+                f"names has {words!r}, which is no name; expected one such as 'W_xh' or r'\\tilde{{C}}'"
+            )
         return found
 
     # ------------------------------------------------------------ looking up

@@ -39,9 +39,8 @@ def _chunks(stream: list[Token]) -> list[list[Token]]:
         if token.kind == "stop":
             break
         if depth > 0 or token.kind not in ("row", "break"):
-            if token.kind != "break" or depth > 0:
-                if not (depth <= 0 and token.kind == "sign" and token.text == "&"):
-                    out[-1].append(token)
+            if depth > 0 or (token.kind, token.text) != ("sign", "&"):
+                out[-1].append(token)
         elif token.kind == "row" or _ends_here(stream, k, out[-1]):
             out.append([])
     return [[t for t in chunk if t.kind != "break" or _inside(chunk)] for chunk in out if chunk]

@@ -43,7 +43,18 @@ class Static:
                 return _ONE
             case "term":
                 return node.data.shape
-            case "neg" | "**" | "apply" | "sum_t" | "sum_batch" | "where" | "over" | "softmax" | "log_softmax" | "layer_norm":
+            case (
+                "neg"
+                | "**"
+                | "apply"
+                | "sum_t"
+                | "sum_batch"
+                | "where"
+                | "over"
+                | "softmax"
+                | "log_softmax"
+                | "layer_norm"
+            ):
                 return self.shape(parts[0])
             case "+" | "*" | "/":
                 found = [self.shape(p) for p in parts]
@@ -79,7 +90,9 @@ class Static:
         if inner is None:
             return None
         bounds = [*node.data, (None, None)][:2]
-        return tuple(sp.expand((size if b is None else b) - (a or 0)) for (a, b), size in zip(bounds, inner, strict=True))  # type: ignore[return-value]
+        return tuple(
+            sp.expand((size if b is None else b) - (a or 0)) for (a, b), size in zip(bounds, inner, strict=True)
+        )
 
     def is_one(self, shape: Shape) -> bool:
         return bool(shape[0] == 1 and shape[1] == 1)
@@ -115,5 +128,3 @@ class Static:
     def is_column(self, node: Raw) -> bool:
         found = self.shape(node)
         return found is not None and found[1] == 1 and found[0] != 1
-
-

@@ -13,15 +13,81 @@ __all__ = ["MAX_TEXT", "Source", "Token", "tokens"]
 MAX_TEXT = 200_000
 
 _LOOKS = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle limits nolimits "
-    "nonumber notag quad qquad hfill thinspace thickspace medspace hline noindent centering scriptstyle mathstrut".split()
+    [
+        "left",
+        "right",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "Biggl",
+        "Biggr",
+        "middle",
+        "displaystyle",
+        "textstyle",
+        "limits",
+        "nolimits",
+        "nonumber",
+        "notag",
+        "quad",
+        "qquad",
+        "hfill",
+        "thinspace",
+        "thickspace",
+        "medspace",
+        "hline",
+        "noindent",
+        "centering",
+        "scriptstyle",
+        "mathstrut",
+    ]
 )
-_WITH_ARGUMENT = frozenset("label tag hspace vspace color textcolor".split())
-_WORDS = frozenset("mathrm text operatorname textrm mathit textit mathsf texttt mathtt textbf textsf mbox".split())
+_WITH_ARGUMENT = frozenset(["label", "tag", "hspace", "vspace", "color", "textcolor"])
+_WORDS = frozenset(
+    [
+        "mathrm",
+        "text",
+        "operatorname",
+        "textrm",
+        "mathit",
+        "textit",
+        "mathsf",
+        "texttt",
+        "mathtt",
+        "textbf",
+        "textsf",
+        "mbox",
+    ]
+)
 _SPACES = frozenset(",;:! >")
 _LAYOUT = frozenset(
-    "aligned align align* equation equation* gather gather* gathered split eqnarray eqnarray* multline multline* "
-    "displaymath math flalign flalign* alignat document".split()
+    [
+        "aligned",
+        "align",
+        "align*",
+        "equation",
+        "equation*",
+        "gather",
+        "gather*",
+        "gathered",
+        "split",
+        "eqnarray",
+        "eqnarray*",
+        "multline",
+        "multline*",
+        "displaymath",
+        "math",
+        "flalign",
+        "flalign*",
+        "alignat",
+        "document",
+    ]
 )
 _SIGNS = {
     "⊙": "odot", "∘": "circ", "∂": "partial", "·": "cdot", "×": "times", "⊗": "otimes", "∑": "sum", "Σ": "sum",
