@@ -128,7 +128,7 @@ def read(hand: Any, problem: Problem, *, layout: Any = None, names: Any = None, 
 
         return read_equations(hand, problem, **_named(names), **options)
     if isinstance(hand, sp.Basic | sp.MatrixBase | Mapping):
-        from rnnderive.hand.formulas import read_sympy
+        from rnnderive.hand.expressions import read_sympy
 
         return read_sympy(hand, problem, **_named(names), **options)
     if callable(hand):
