@@ -207,9 +207,10 @@ class Verdict:
     @property
     def answers(self) -> tuple[str, str]:
         """The two facts: about the backward and its own forward, and about the forward and the cell."""
+        whose = "its own forward" if self.forward_ok is not None else "the declared cell's forward"
         backward = {
-            True: "The backward matches its own forward.",
-            False: "The backward does not match its own forward.",
+            True: f"The backward matches {whose}.",
+            False: f"The backward does not match {whose}.",
             None: "The backward was not held against a forward of its own.",
         }[self.backward_ok]
         forward = {
