@@ -88,11 +88,13 @@ class Wide(Shapes):
                 for table, size in zip((self.rows, self.columns), self.net.shape(name), strict=True):
                     if size.is_Symbol:
                         self.sizes.whose[table[name]] = size
+                    elif size.is_Integer:
+                        self.sizes.bound[table[name]] = size
 
     def _canonical(self, lines: list[Line]) -> dict[Any, Any]:
         naming = super()._canonical(lines)
         mine: dict[Any, Any] = {}
-        for name in self.net.leaves:
+        for name in self._kept():
             for table, size in zip((self.rows, self.columns), self.net.shape(name), strict=True):
                 found = self.sizes.value(table[name])
                 if size.is_Symbol and (not found.is_Symbol or mine.setdefault(found, size) != size):
@@ -103,13 +105,17 @@ class Wide(Shapes):
             raise _Clash("sizes would differ that are one")
         return {**naming, **mine}
 
+    def _kept(self) -> list[str]:
+        """Names of the network that stand here; a restated equation may do without some."""
+        return [n for n in self.net.leaves if n in self.rows]
+
     def _words(self, size: Any, mine: dict[Any, Any]) -> Any:
         return sp.sympify(size).subs(mine)
 
     def here(self, size: Any) -> Any:
         """A size of the network in this text's unknowns."""
         table: dict[Any, Any] = {}
-        for name in self.net.leaves:
+        for name in self._kept():
             for known, s in zip((self.rows, self.columns), self.net.shape(name), strict=True):
                 if s.is_Symbol:
                     table.setdefault(s, known[name])
@@ -134,7 +140,12 @@ class Wide(Shapes):
                 return parts[0].rows, parts[0].columns
             case "like":
                 return self.rows[node.data], self.columns[node.data]
-        return super()._shape(node)
+        shape = super()._shape(node)
+        if node.op == "@" and self.sizes.value(parts[0].rows) == 1 and any(n.op == "fill" for n in parts[1].walk()):
+            self.sizes.equate(parts[1].columns, 1)  # a row times 𝟏 is a number
+        if node.op == "@" and parts[0].op == ".T" and parts[0].parts[0].op == "fill":
+            self.sizes.equate(parts[0].rows, 1)  # 𝟏ᵀ sums
+        return shape
 
     def _grid(self, node: Raw) -> tuple[Any, Any]:
         width = node.data

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import rnnderive as rd
@@ -87,14 +87,20 @@ def test_random_equations_printed_and_read_back_are_equal(net):
     assert not hand.forward and not hand.claimed  # every equation is one of the network's
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(recurrences(max_sequences=2, depth=2))
 def test_random_adjoints_printed_and_read_back_are_equal(net):
     problem = Problem(net)
     try:
         hand = read_latex(problem.derivation.adjoint.latex(), problem)
     except LanguageError as error:
-        assert "which block" in str(error)  # [b, b] is printed as two blocks of one name
+        # [b, b] is printed as two blocks of one name, and the length of a 𝟏ᵀ𝟏 is not printed.
+        assert "which block" in str(error) or "size of this constant" in str(error)
         return
     assert all(hand.verdicts(problem, T=3).values()) and not hand.forward
 

@@ -223,7 +223,8 @@ class _Reading:
             if found is not None and found != target.shape and found[::-1] == target.shape:
                 value = make(side, ".T", value)  # the derivative of the loss as a column
             return make(side, "+", value, make(side, "term", data=tm.Zeros(*target.shape)))
-        if value.op == "fill" and target.name in self.problem.derivation.adjoint.leaves:
+        loose = any(n.op == "fill" for n in value.walk()) and self.meaning.static.shape(value) in (None, (1, 1))
+        if loose and target.name in self.problem.derivation.adjoint.leaves:
             whole = tm.Zeros(*self.problem.derivation.adjoint.shape(target.name))
             return make(side, "+", value, make(side, "term", data=whole))
         if not (self.meaning.used and target.wrt and target.expected is None and target.fixed is None):

@@ -24,7 +24,8 @@ def split(source: Source) -> list[tuple[Sides, Sides]]:
     out: list[tuple[Sides, Sides]] = []
     for row in found:
         out += _conditions(row)
-    return [(_closed(sides), _closed(conditions)) for sides, conditions in out if any(sides)]
+    lines = ((_closed(sides), _closed(conditions)) for sides, conditions in out)
+    return [line for line in lines if line[0]]
 
 
 def _chunks(stream: list[Token]) -> list[list[Token]]:

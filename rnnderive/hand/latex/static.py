@@ -62,6 +62,8 @@ class Static:
                 return big[0] if big else (None if None in found else _ONE)
             case "@":
                 left, right = self.shape(parts[0]), self.shape(parts[1])
+                if right and parts[0].op == ".T" and parts[0].parts[0].op == "fill":
+                    return sp.S.One, right[1]  # 𝟏ᵀ sums
                 return (left[0], right[1]) if left and right else None
             case ".T":
                 inner = self.shape(parts[0])
