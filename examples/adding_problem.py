@@ -5,6 +5,7 @@ has a mean squared error of 1/6.  The gradients are derived from the equations o
 does the rest.  The chain of Jacobians, before and after, shows why.
 
     python examples/adding_problem.py            # under a minute
+    python examples/adding_problem.py --task copy --T 20     # the copy memory problem, three symbols of four
     python examples/adding_problem.py --help
 """
 
@@ -19,7 +20,7 @@ import numpy as np
 
 import rnnderive as rd
 from rnnderive.weights import initialise
-from rnnderive.weights.tasks import adding
+from rnnderive.weights.tasks import adding, copy_memory
 from rnnderive.weights.training import adam, train
 
 # Cell → what is set apart from the usual scheme: a forget gate that begins open (Gers et al. 2000).
@@ -54,8 +55,9 @@ def main() -> None:
         ("seed", 0, "of parameters and data"),
     ):
         options.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default {default})")
+    options.add_argument("--task", choices=("adding", "copy"), default="adding", help="or copy memory (default adding)")
     chosen = options.parse_args()
-    task = adding(chosen.T)
+    task = adding(chosen.T) if chosen.task == "adding" else copy_memory(chosen.T, items=3, symbols=4)
     held_out = next(task.batches(1000, seed=chosen.seed + 1))
     print(f"{task.name}, T = {chosen.T}; {task.without}: {task.baseline:.4f}")
     for cell, roles in CELLS.items():
