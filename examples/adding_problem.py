@@ -5,7 +5,7 @@ has a mean squared error of 1/6.  The gradients are derived from the equations o
 does the rest.  The chain of Jacobians, before and after, shows why.
 
     python examples/adding_problem.py            # under a minute
-    python examples/adding_problem.py --task copy --T 20     # the copy memory problem, three symbols of four
+    python examples/adding_problem.py --task copy --T 10 --steps 800     # copy memory: three symbols of four
     python examples/adding_problem.py --help
 """
 
