@@ -118,3 +118,19 @@ def test_a_sweep_on_a_local_cluster_gives_the_same(tmp_path):
     pytest.importorskip("dask.distributed")
     words = ("sweep", "vanilla", "--axis", "gain=0.5,1", "--size", "h=6", "--set", "T=20", "--format", "json")
     assert call(*words, "--dask", "local")[1] == call(*words)[1]
+
+
+def test_a_cell_whose_sizes_no_single_array_fixes(tmp_path):
+    """The recurrent part of a stacked weight is as wide as h, which only the run knows."""
+    cell = tmp_path / "cell.txt"
+    cell.write_text("c[t] = tanh(W @ [h[t-1], x[t]])\nh[t] = tanh(A @ c[t])\nL = squared_error(h[T], target)\n")
+    assert "The gradient" in call("chain", str(cell), "--T", "5")[1]
+
+
+def test_a_sweep_of_a_cell_without_a_readout(tmp_path):
+    cell = tmp_path / "linear.txt"
+    cell.write_text("h[t] = W @ h[t-1] + V @ x[t]\nL = squared_error(h[T], target)\n")
+    status, told, _ = call("sweep", str(cell), "--axis", "gain=0.5,1.5", "--size", "h=4", "--set", "T=20")
+    assert status == 0
+    assert "vanishing" in told
+    assert "exploding" in told

@@ -338,7 +338,7 @@ class Analysis:
                 "chain",
                 f"{self.label}, {trace.size} units, {trace.T} steps{batch}, {trace.chain.direction}",
             ),
-            ("verdict", self.verdict.headline),
+            ("verdict" if trace.course.batch is None else "verdict, of the median sequence", self.verdict.headline),
             *(("", line) for line in self.verdict.details),
             ("bound", self.bounds.words),
         ]

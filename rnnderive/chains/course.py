@@ -116,7 +116,10 @@ class Course:
         if not compiled.timed:  # the same at every step
             inputs["T"] = last - first + 1 if compiled.whole else 1
         params = {n: self.params[n] for n in compiled.program.net.parameters}
-        value = np.asarray(compiled.program.raw(params, inputs)["value"])
+        compute = compiled.program.raw
+        # A size that no array of this term fixes is known from the run.
+        compute.__globals__.update({str(s): n for s, n in self.sizes.items()})
+        value = np.asarray(compute(params, inputs)["value"])
         if value.size == np.prod(shape, dtype=int):
             return np.broadcast_to(value.reshape(shape), whole)
         value = value.reshape(-1, *self.lead, *shape)

@@ -23,14 +23,16 @@ MOST_LAGS = 2000
 
 
 def middle(array: Any) -> Any:
-    """The median over the batch, (steps, …) → (steps,); −∞ where it is so for half of the batch.
+    """The median over the batch, (steps, …) → (steps,); the upper one of two; −∞ where it is so for most of the batch.
 
     Examples
     --------
     >>> middle(np.array([[0.0, 2.0, -np.inf], [-np.inf, -np.inf, 1.0]])).tolist()
     [0.0, -inf]
+    >>> middle(np.array([[2.0, -np.inf]])).tolist()
+    [2.0]
     """
-    return array if array.ndim == 1 else np.median(array, axis=1)
+    return array if array.ndim == 1 else np.quantile(array, 0.5, axis=1, method="higher")
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,7 +157,7 @@ def truncation(
     if kind not in ("window", "detach"):
         raise InputError(f"kind is {kind!r}; expected 'window' or 'detach'")
     doubled = [*(2**p for p in range(trace.T.bit_length())), trace.T]
-    chosen = doubled if steps is None else sorted(set(steps))
+    chosen = doubled if steps is None else [steps] if isinstance(steps, int) else sorted(set(steps))
     for k in chosen:
         if not k >= 1 or k != int(k):
             raise InputError(f"the number of steps is {k}; expected a whole number from 1")

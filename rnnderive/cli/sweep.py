@@ -80,13 +80,16 @@ def sweep(
     if form not in (Format.text, Format.json):
         raise InputError(f"found --format {form.value}; a sweep is printed as text or json")
     axes = {name: _values(name, words) for name, words in pairs(axis, str)}
-    sizes = {"h": 32, "x": 4, "y": 2, **dict(pairs(size or [], int))}
+    net = load(cell)
+    known = {"h", *(name for name in ("x", "y") if any(str(s) == f"n_{name}" for s in net.sizes))}
+    usual = {name: width for name, width in {"h": 32, "x": 4, "y": 2}.items() if name in known}
+    sizes = {**usual, **dict(pairs(size or [], int))}
     fixed: dict[str, Any] = {name: number_or_words(words) for name, words in pairs(setting or [], str)}
     if role:
         fixed["roles"] = {name: number_or_words(words) for name, words in pairs(role, str)}
     with _executor(workers, scheduler) as executor:
         found = phase_diagram(
-            load(cell), axes, sizes=sizes, seeds=seeds, executor=executor, results=results, **fixed
+            net, axes, sizes=sizes, seeds=seeds, executor=executor, results=results, **fixed
         )  # fmt: skip
     if figure is not None:
         from rnnderive.printing.style import saved
