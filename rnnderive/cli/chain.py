@@ -87,6 +87,8 @@ def chain(
       rnnderive chain --weights model.safetensors --text "a cat exists" --figures figures
       rnnderive chain my_cell.txt --size h=64 --input sequence.npy --format json
     """
+    from threadpoolctl import threadpool_limits
+
     import rnnderive as rd
     from rnnderive.chains.setting import setting
 
@@ -101,7 +103,8 @@ def chain(
             seed=seed,
         )  # fmt: skip
     parts: dict[str, Any] = {}
-    with working("analysing") as say:
+    # Many small products: threads of BLAS cost more than they bring, the more so on a busy machine.
+    with threadpool_limits(1), working("analysing") as say:
         say("running the network")
         analysis = rd.analyze(found.net, found.params, found.inputs, state=state, tokens=found.tokens)
         for name, ask in _parts(analysis, remedies, spectrum, seed):
