@@ -5,6 +5,7 @@ Every part is linear, and each entry of what it makes is a multiple of at most o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,17 +88,17 @@ def _operands(net: Recurrence, name: str) -> tuple[tuple[str, Any, frozenset[str
     return ()
 
 
-class Part:
+class Part(ABC):
     """One expression of the cell's arrays."""
 
+    @abstractmethod
     def of(self, space: Space) -> Any:
         """Its value."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The cell's arrays that it reads."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

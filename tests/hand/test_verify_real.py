@@ -36,13 +36,13 @@ def test_right_programs_are_right(case: Case):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_wrong_programs_are_wrong_and_the_mistake_is_named(name: str, request):
-    if name == "jagged":
-        reason = "the catalogue has no sum over the batch that keeps its last member alone"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_wrong_programs_are_wrong_and_the_mistake_is_named(name: str):
     case = CASES[name]
     found = verdict(case, case.wrong)
     assert not found.ok and found.backward_ok is False and found.forward_ok
     assert set(found.wrong) == case.bad
+    if name == "jagged":  # the catalogue has no sum over the batch that keeps its last member alone
+        assert not found.diagnosis
+        return
     assert {m.kind for m in found.diagnosis} == {case.kind}
     assert SAID[name] in str(found.diagnosis)
