@@ -8,6 +8,7 @@ of everything downstream of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.schedule import reads
 from rnnderive.programs import prepare
 
-__all__ = ["Course", "Many", "Variants", "course", "dependents_of", "readers_of"]
+__all__ = ["Course", "Many", "Variants", "closed", "course", "dependents_of", "readers_of"]
 
 
 class Many:
@@ -179,7 +180,11 @@ def readers_of(net: Recurrence) -> dict[str, frozenset[str]]:
 
 def dependents_of(net: Recurrence) -> dict[str, frozenset[str]]:
     """Name of an equation → all equations that depend on it, itself included."""
-    readers = readers_of(net)
+    return closed(readers_of(net))
+
+
+def closed(readers: Mapping[str, AbstractSet[str]]) -> dict[str, frozenset[str]]:
+    """Name → all that is reached from it by way of its readers, itself included."""
     found = {}
     for name in readers:
         seen, work = {name}, [name]

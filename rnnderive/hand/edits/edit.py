@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from rnnderive.calculus import Adjoint
-from rnnderive.hand.variants import dependents_of
+from rnnderive.hand.variants import closed, dependents_of
 from rnnderive.language import FUNCTIONS, Equation, Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import Read, reads
@@ -182,15 +182,7 @@ class System:
             for r in reads(e.right, e.timed):
                 if r.name in readers and r.lag == 0:
                     readers[r.name].add(n)
-        found: dict[str, frozenset[str]] = {}
-        for n in readers:
-            seen, work = {n}, [n]
-            while work:
-                fresh = readers[work.pop()] - seen
-                seen |= fresh
-                work += fresh
-            found[n] = frozenset(seen)
-        return found
+        return closed(readers)
 
     @cached_property
     def _direction(self) -> dict[str, str]:
