@@ -9,7 +9,7 @@ import typer
 
 from rnnderive.errors import InputError
 
-__all__ = ["Layouts", "layout_text", "text_of"]
+__all__ = ["Layouts", "Upstream", "layout_text", "text_of"]
 
 Layouts = Annotated[
     list[str] | None,
@@ -19,6 +19,15 @@ Layouts = Annotated[
         help="How its arrays lie: pytorch, keras, onnx, cudnn, tflite, an equation such as "
         "'Wx = [W_f | W_i].T' (may be repeated), or a file of them.",
         show_default="as the cell's",
+    ),
+]
+Upstream = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--upstream",
+        metavar="NAME",
+        help="Gradients arrive at this sequence from outside; may be repeated.",
+        show_default="the cell's loss",
     ),
 ]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnderive.cli.app import Cell, app, load, pairs
-from rnnderive.cli.layouts import Layouts, layout_text
+from rnnderive.cli.layouts import Layouts, Upstream, layout_text
 from rnnderive.cli.output import out, working
 
 __all__ = ["Precision", "vectors_command"]
@@ -40,15 +40,7 @@ def vectors_command(
             "--size", metavar="NAME=N", help="A width, as in h=64; may be repeated.", show_default="small, all differ"
         ),
     ] = None,
-    upstream: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--upstream",
-            metavar="NAME",
-            help="Gradients arrive at this sequence from outside; may be repeated.",
-            show_default="the cell's loss",
-        ),
-    ] = None,
+    upstream: Upstream = None,
     layout: Layouts = None,
     dtype: Annotated[Precision, typer.Option("--dtype", help="Of the numbers in the file.")] = Precision.float64,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnnderive.cli.app import Formatted, app, load, number_or_words, pairs, stdin_text
-from rnnderive.cli.layouts import Layouts, layout_text, text_of
+from rnnderive.cli.layouts import Layouts, Upstream, layout_text, text_of
 from rnnderive.cli.output import Format, out, working, write_json
 from rnnderive.cli.program import Program
 from rnnderive.errors import InputError, LanguageError
@@ -58,15 +58,7 @@ def verify_command(
     loss: Annotated[
         str, typer.Option("--loss", help="Of a function: sum or mean over the batch, or a factor.")
     ] = "sum",
-    upstream: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--upstream",
-            metavar="NAME",
-            help="Gradients arrive at this sequence from outside; may be repeated.",
-            show_default="the cell's loss",
-        ),
-    ] = None,
+    upstream: Upstream = None,
     window: Annotated[
         int | None,
         typer.Option("--window", metavar="K", min=1, help="Meant to be cut after K steps.", show_default="no"),
