@@ -27,8 +27,11 @@ from rnnderive.printing.math import (
     Row,
     Script,
     Symbol,
+    Tinted,
     Word,
     at_level,
+    rewritten,
+    with_decimal,
 )
 from rnnderive.printing.notation import Notation, derivative, name_math, with_index
 from rnnderive.printing.text import text
@@ -57,12 +60,15 @@ __all__ = [
     "Row",
     "Script",
     "Symbol",
+    "Tinted",
     "Word",
     "at_level",
     "derivative",
     "latex",
     "name_math",
+    "rewritten",
     "text",
     "typst",
+    "with_decimal",
     "with_index",
 ]

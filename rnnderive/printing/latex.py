@@ -19,9 +19,11 @@ from rnnderive.printing.math import (
     Row,
     Script,
     Symbol,
+    Tinted,
     Word,
 )
 from rnnderive.printing.notation import GREEK, SIGNS
+from rnnderive.printing.style import TINTS
 
 __all__ = ["latex"]
 
@@ -49,7 +51,7 @@ def latex(node: Math) -> str:
         case Word(text):
             return _word(text)
         case Numeral(text):
-            return text
+            return text.replace(",", "{,}")  # a decimal mark, not punctuation
         case Symbol(name):
             return SIGNS[name][0]
         case Row(items):
@@ -87,6 +89,9 @@ def latex(node: Math) -> str:
         case Grid(rows):
             lines = r" \\ ".join(" & ".join(latex(e) for e in row) for row in rows)
             return rf"\begin{{bmatrix}}{lines}\end{{bmatrix}}"
+        case Tinted(body, tint, mark):
+            coloured = rf"\textcolor[HTML]{{{TINTS[tint % len(TINTS)][1:]}}}{{{latex(body)}}}"
+            return rf"\underset{{{mark}}}{{{coloured}}}" if mark else coloured
     raise TypeError(f"no LaTeX for {type(node).__name__}")
 
 

@@ -7,7 +7,9 @@ parentheses around what binds more weakly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 __all__ = [
     "ATOM",
@@ -31,8 +33,11 @@ __all__ = [
     "Row",
     "Script",
     "Symbol",
+    "Tinted",
     "Word",
     "at_level",
+    "rewritten",
+    "with_decimal",
 ]
 
 RELATION, SUM, PRODUCT, SCRIPT, ATOM = range(5)
@@ -193,6 +198,43 @@ class Grid(Math):
     rows: tuple[tuple[Math, ...], ...]
 
 
+@dataclass(frozen=True)
+class Tinted(Math):
+    """A part in the colour of an arrow of a figure, and the arrow's number beneath it as a second cue.
+
+    `tint` is a place in :data:`rnnderive.printing.style.TINTS`; `mark` may be empty.
+    """
+
+    body: Math
+    tint: int
+    mark: str = ""
+
+    @property
+    def level(self) -> int:
+        return self.body.level
+
+
 def at_level(node: Math, level: int) -> Math:
     """Return `node`, between parentheses if it binds more weakly than `level`."""
     return node if node.level >= level else Fenced(node)
+
+
+def rewritten(node: Any, change: Callable[[Math], Math]) -> Any:
+    """A formula with `change` applied to every node, the innermost first."""
+    if isinstance(node, tuple):
+        return tuple(rewritten(n, change) for n in node)
+    if not isinstance(node, Math):
+        return node
+    inner = {f.name: rewritten(getattr(node, f.name), change) for f in fields(node)}
+    return change(replace(node, **inner))
+
+
+def with_decimal(node: Math, mark: str) -> Math:
+    """A formula whose numerals have the decimal mark of a language.
+
+    Examples
+    --------
+    >>> with_decimal(Row((Numeral("0.25"), Letter("x"))), ",")
+    Row(items=(Numeral(text='0,25'), Letter(name='x')))
+    """
+    return rewritten(node, lambda n: Numeral(n.text.replace(".", mark)) if isinstance(n, Numeral) else n)

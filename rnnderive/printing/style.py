@@ -14,12 +14,14 @@ from typing import Any
 
 from rnnderive.errors import InputError
 
-__all__ = ["CM", "COLOURS", "DASHES", "MARKERS", "STYLE", "WIDTH_CM", "saved", "style"]
+__all__ = ["CM", "COLOURS", "DASHES", "MARKERS", "STYLE", "TINTS", "WIDTH_CM", "saved", "style"]
 
 UNDATED = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}
 CM = 1 / 2.54
 WIDTH_CM = 16.0
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Darker, for what is read: each has a contrast of at least 4.5 to white (WCAG 2.1, 1.4.3).
+TINTS = ("#0069A6", "#B34700", "#007558", "#9A3F78", "#6B5500", "#5A4BA3")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLE: dict[str, Any] = {

@@ -19,6 +19,7 @@ from rnnderive.printing.math import (
     Row,
     Script,
     Symbol,
+    Tinted,
     Word,
 )
 from rnnderive.printing.notation import GREEK, SIGNS
@@ -77,6 +78,8 @@ def text(node: Math) -> str:
             return "{" + "; ".join(f"{text(value)} if {text(condition)}" for value, condition in cases) + "}"
         case Grid(rows):
             return "[" + "; ".join(", ".join(text(e) for e in row) for row in rows) + "]"
+        case Tinted(body):
+            return text(body)
     raise TypeError(f"no text for {type(node).__name__}")
 
 

@@ -19,9 +19,11 @@ from rnnderive.printing.math import (
     Row,
     Script,
     Symbol,
+    Tinted,
     Word,
 )
 from rnnderive.printing.notation import SIGNS
+from rnnderive.printing.style import TINTS
 
 __all__ = ["typst"]
 
@@ -79,6 +81,9 @@ def typst(node: Math) -> str:
         case Grid(rows):
             lines = "; ".join(", ".join(typst(e) for e in row) for row in rows)
             return f'mat(delim: "[", {lines})'
+        case Tinted(body, tint, mark):
+            coloured = f'text(fill: #rgb("{TINTS[tint % len(TINTS)]}"), {typst(body)})'
+            return f"limits({coloured})_({mark})" if mark else coloured
     raise TypeError(f"no Typst for {type(node).__name__}")
 
 

@@ -32,6 +32,7 @@ from rnnderive.printing import (
     Row,
     Script,
     Symbol,
+    Tinted,
     Word,
 )
 
@@ -107,6 +108,8 @@ def width(node: Math, style: str = "display") -> float:
             return sum(columns) + 0.95 * (len(columns) - 1) + 2 * _delimiter(1.2 * len(rows)) + 0.4
         case Choice(cases):
             return width(Grid(cases), style) + 0.5
+        case Tinted(body, _, mark):
+            return max(width(body, style), _SCRIPT * 0.51 * len(mark))
     raise TypeError(f"no width for {type(node).__name__}")
 
 
@@ -163,6 +166,8 @@ def height(node: Math) -> float:
             return height(body)
         case Accent(_, base):
             return height(base) + 0.2
+        case Tinted(body, _, mark):
+            return height(body) + (0.8 if mark else 0.0)
     return 1.0
 
 
