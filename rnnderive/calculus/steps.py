@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,22 @@ from rnnderive.calculus.symbolic import Symbolic
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import T, Term
 
-__all__ = ["Step", "steps"]
+__all__ = ["RULES", "Step", "steps"]
 
+# What each rule says; the names in braces are those of :attr:`Step.about`.
+RULES = {
+    "independent": "{of} does not depend on {wrt}",
+    "chain": "chain rule: {of} depends on {wrt} through {through}",
+    "direct": "chain rule: {of} depends on {wrt} directly",
+    "total": "total derivative of {node}: it depends on {wrt} itself and on {through}",
+    "total_itself": "total derivative of {node}: it depends on {wrt} itself",
+    "total_through": "total derivative of {node}: it depends on {through}",
+    "substitute": "substitute {total} and multiply out",
+    "repeat": "the same again for every earlier step",
+    "collect": "the same for every step, collected as a sum over steps and a product over factors",
+    "blocks": "block by block",
+    "jacobian": "local Jacobian, by the rule table",
+}
 WRITTEN_OUT = 12  # a sum of more paths, or a path of more factors, is written with ⋯
 
 
@@ -28,8 +43,10 @@ class Step:
     Attributes
     ----------
     number : int
-    reason : tuple of str and Term
-        What was done, words and formulas.
+    kind : str
+        The rule: a name of :data:`RULES`.
+    about : mapping
+        Name in the rule's words → the terms that it is about.
     left, right : Term
     shown : Math or None
         How the right side is written where it is not the term's own notation: with ⋯ for any T, and
@@ -37,7 +54,8 @@ class Step:
     """
 
     number: int
-    reason: tuple[str | Term, ...]
+    kind: str
+    about: Mapping[str, tuple[Term, ...]]
     left: Term
     right: Term
     shown: pr.Math | None = None
@@ -45,7 +63,7 @@ class Step:
     @property
     def rule(self) -> str:
         """What was done, in words."""
-        return "".join(part if isinstance(part, str) else _words(part) for part in self.reason)
+        return re.sub(r"\{(\w+)\}", lambda found: ", ".join(map(_words, self.about[found[1]])), RULES[self.kind])
 
     def math(self, notation: pr.Notation | None = None) -> pr.Math:
         """The line as a formula tree."""
@@ -64,9 +82,14 @@ def steps(graph: Graph) -> tuple[Step, ...]:
     """Derive the graph's derivative line by line."""
     lines = _symbolic(graph) if not graph.T.is_Integer else _unrolled(graph)
     return tuple(
-        Step(k, reason, left, graph.undelayed(right), *shown)
-        for k, (reason, left, right, *shown) in enumerate(lines, 1)
+        Step(k, kind, about, left, graph.undelayed(right), *shown)
+        for k, ((kind, about), left, right, *shown) in enumerate(lines, 1)
     )
+
+
+def _rule(kind: str, **about: Term | Iterable[Term]) -> tuple[str, dict[str, tuple[Term, ...]]]:
+    """A rule's name, and what it is about."""
+    return kind, {name: (terms,) if isinstance(terms, Term) else tuple(terms) for name, terms in about.items()}
 
 
 def _words(term: Term) -> str:
@@ -82,21 +105,22 @@ def _unrolled(graph: Graph) -> Iterator[tuple[Any, ...]]:
         return ([immediate] if immediate is not None else []) + [tm.product(f, graph.total(o)) for o, f in edges]
 
     if not any(table[None]):
-        yield (graph.of, " does not depend on ", graph.wrt), left, graph.sum([])
+        yield _rule("independent", of=graph.of, wrt=graph.wrt), left, graph.sum([])
         return
     current = expanded(None)
-    through = _listed([graph.label(o) for o, _ in table[None][1]])
-    how = (" through ", *through) if through else (" directly",)
+    through = [graph.label(o) for o, _ in table[None][1]]
+    ends = {"of": graph.of, "wrt": graph.wrt}
+    start = _rule("chain", **ends, through=through) if through else _rule("direct", **ends)
     notation = pr.Notation(graph.net.loss or "L")
-    yield ("chain rule: ", graph.of, " depends on ", graph.wrt, *how), left, *_line(current, notation)
+    yield start, left, *_line(current, notation)
     for node in order:
         if node is None:
             continue
         label, total = graph.label(node), graph.total(node)
         parts = expanded(node)
-        yield ("total derivative of ", label, ": ", *_reason(graph, table[node])), total, *_line(parts, notation)
+        yield _reason(graph, label, table[node]), total, *_line(parts, notation)
         current = [piece for part in current for piece in _substituted(part, total, parts)]
-        yield ("substitute ", total, " and multiply out"), left, *_line(current, notation)
+        yield _rule("substitute", total=total), left, *_line(current, notation)
     yield from _written_out(f for n in order for f in (*(g for _, g in table[n][1]), table[n][0]) if f is not None)
 
 
@@ -130,10 +154,10 @@ def _written_out(factors: Iterable[Term]) -> Iterator[tuple[Any, ...]]:
             continue
         seen.add(factor.jacobian)
         if not isinstance(factor.jacobian, tm.Blocks):
-            yield ("local Jacobian, by the rule table",), factor, factor.jacobian
+            yield _rule("jacobian"), factor, factor.jacobian
             continue
         blocks = _named_blocks(factor)
-        yield ("block by block",), factor, tm.blocks(blocks)
+        yield _rule("blocks"), factor, tm.blocks(blocks)
         parts = [b for row in blocks for b in row if isinstance(b, Factor)]
         yield from _written_out(p for p in parts if p.jacobian not in seen)
         seen |= {p.jacobian for p in parts}
@@ -149,18 +173,14 @@ def _named_blocks(factor: Factor) -> list[list[Term]]:
     ]
 
 
-def _reason(graph: Graph, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> tuple[str | Term, ...]:
+def _reason(graph: Graph, label: Term, entry: tuple[Term | None, list[tuple[Node, Term]]]) -> tuple[str, Any]:
     immediate, edges = entry
-    through = _listed([graph.label(o) for o, _ in edges])
+    through = [graph.label(o) for o, _ in edges]
     if immediate is None:
-        return ("it depends on ", *through)
-    itself = ("it depends on ", graph.wrt, " itself")
-    return (*itself, " and on ", *through) if through else itself
-
-
-def _listed(terms: list[Term]) -> tuple[str | Term, ...]:
-    """Terms with commas between them."""
-    return tuple(part for k, term in enumerate(terms) for part in ((", ", term) if k else (term,)))
+        return _rule("total_through", node=label, through=through)
+    if not through:
+        return _rule("total_itself", node=label, wrt=graph.wrt)
+    return _rule("total", node=label, wrt=graph.wrt, through=through)
 
 
 def _substituted(part: Term, total: Term, parts: list[Term]) -> list[Term]:
@@ -177,7 +197,7 @@ def _symbolic(graph: Graph) -> Iterator[tuple[Any, ...]]:
     first = _opening(graph)
     if first is not None:
         yield from first
-    yield ("the same for every step, collected as a sum over steps and a product over factors",), left, closed
+    yield _rule("collect"), left, closed
     yield from _written_out(_factors(closed))
 
 
@@ -218,17 +238,16 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
     left, last = graph.total(None), graph.total(node(T))
     lines: list[tuple[Any, ...]] = [
         (
-            ("chain rule: ", graph.of, " depends on ", graph.wrt, " through ", graph.label(node(T))),
+            _rule("chain", of=graph.of, wrt=graph.wrt, through=graph.label(node(T))),
             left,
             tm.product(head, last),
         ),
         (
-            ("total derivative of ", graph.label(node(T)), ": it depends on ", graph.wrt, " itself and on ",
-             graph.label(node(T - 1))),
+            _rule("total", node=graph.label(node(T)), wrt=graph.wrt, through=graph.label(node(T - 1))),
             last,
             tm.plus(direct(T), tm.product(step(T), graph.total(node(T - 1)))),
         ),
-    ]  # fmt: skip
+    ]
     one = sp.S.One
     shown = [
         tm.product(head, direct(T)),
@@ -244,5 +263,5 @@ def _opening(graph: Graph) -> list[tuple[Any, ...]] | None:
         (shown[0].math(notation), shown[1].math(notation), pr.Symbol("dots"), tail),
         pr.SUM,
     )
-    lines.append((("the same again for every earlier step",), left, graph.symbolic(), formula))
+    lines.append((_rule("repeat"), left, graph.symbolic(), formula))
     return lines

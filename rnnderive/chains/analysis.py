@@ -245,19 +245,22 @@ class Analysis:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """Whether the gradient vanishes or explodes, how fast, and why.
+        """Whether the gradient vanishes or explodes, how fast, and why."""
+        return judged(self.curve, bounded=self.bounded and self.wanders, causes=self.causes)
 
-        Judged on the gradient of the loss; on the norm of the chain itself where there is no loss,
-        or where it does not reach back over half of the chain.
+    @property
+    def curve(self) -> Any:
+        """What the verdict is on: ln of the gradient of the loss by lag, (steps + 1,).
+
+        The norm of the chain itself where there is no loss, or where it does not reach back over half of the
+        chain.
         """
         trace = self.trace
         if trace.chain.net.loss is not None and not trace.speaks:
-            curve = np.full(trace.T + 1, -np.inf)
-        elif trace.chain.net.loss is not None and trace.last > trace.T // 2:
-            curve = middle(trace.gradient)
-        else:
-            curve = np.interp(np.arange(trace.T + 1), trace.lags, middle(trace.operator))
-        return judged(curve, bounded=self.bounded and self.wanders, causes=self.causes)
+            return np.full(trace.T + 1, -np.inf)
+        if trace.chain.net.loss is not None and trace.last > trace.T // 2:
+            return middle(trace.gradient)
+        return np.interp(np.arange(trace.T + 1), trace.lags, middle(trace.operator))
 
     @property
     def bounded(self) -> bool:
@@ -290,16 +293,16 @@ class Analysis:
                 better = rate_of(had_been_steepest(self.trace, slope))
                 words = f"{_percent(slope.saturated)} of its slopes under a tenth of the steepest, {slope.steepest:g}"
                 words += f", {_percent(slope.dead)} dead" if slope.dead else ""
-                out.append(
-                    Cause(f"{slope.function} of {slope.name}", words, slope.saturated, better, _less(better, rate))
-                )
+                name, cost = f"{slope.function} of {slope.name}", _less(better, rate)
+                out.append(Cause(name, words, slope.saturated, better, cost, "function", slope.name))
         for gate in self.gates:
             rates = {value: rate_of(had_been(self.trace, gate, value)) for value in (0.0, 1.0)}
             value, better = max(rates.items(), key=lambda item: item[1])
             far = gate.closed if value else gate.open
             words = f"its mean is {gate.mean:.3f}, {_percent(far)} of it {'under 0.1' if value else 'over 0.9'}"
-            name = f"gate {gate.name} {'not open' if value else 'not closed'}"
-            out.append(Cause(name, words, far, better, _less(better, rate)))
+            state = "not open" if value else "not closed"
+            cost = _less(better, rate)
+            out.append(Cause(f"gate {gate.name} {state}", words, far, better, cost, f"gate {state}", gate.name))
         return tuple(out)
 
     def remedies(self, *, seed: int = 0, bias: float = 0.01) -> tuple[Remedy, ...]:

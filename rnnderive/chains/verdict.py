@@ -50,6 +50,10 @@ class Cause:
         The rate of the same chain with this part at its best.
     cost : float
         How much faster the chain falls because of it, in nats a step.
+    kind : str
+        ``function``, ``gate not open`` or ``gate not closed``.
+    of : str
+        The sequence that the function makes, or the gate.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Cause:
     fraction: float
     rate: float
     cost: float
+    kind: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True)

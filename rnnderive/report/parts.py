@@ -112,7 +112,7 @@ def model_section(net: Recurrence, title: str = "The model", T: int = 3) -> doc.
 
 def _rule(net: Recurrence, step: Step) -> list[doc.Inline]:
     """A step's rule as words and inline formulas."""
-    return [part if isinstance(part, str) else doc.Formula(_math(net, part)) for part in step.reason]
+    return [step.rule]
 
 
 _WORDS = {"field": "exact", "complex step": "complex step"}
