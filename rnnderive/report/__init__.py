@@ -35,6 +35,7 @@ from rnnderive.report.document import (
     Table,
 )
 from rnnderive.report.engine import ENGINES, Report, build, missing_tex
+from rnnderive.report import languages
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
 from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.lecture_report import lecture, lecture_document
@@ -70,6 +71,7 @@ __all__ = [
     "chains",
     "chains_document",
     "latex_source",
+    "languages",
     "lecture",
     "lecture_document",
     "missing_tex",

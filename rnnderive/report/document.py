@@ -1,13 +1,9 @@
-"""A report as a tree of values, and the one pass that numbers it for every printer.
-
-Printers see a :class:`Manuscript`, in which every number, anchor and reference is settled; so
-the LaTeX and the Typst text of one document cannot disagree about them.
-"""
+"""A report as a tree of values: what is inside a line, blocks, sections, the document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rnnderive import printing as pr
@@ -28,7 +24,6 @@ __all__ = [
     "Formula",
     "Inline",
     "Listing",
-    "Manuscript",
     "Numbered",
     "Paragraph",
     "Ref",
@@ -37,10 +32,8 @@ __all__ = [
     "Step",
     "Steps",
     "Table",
-    "Target",
     "Text",
     "inlines",
-    "number",
     "plain",
 ]
 
@@ -291,7 +284,8 @@ class Document:
     footer : sequence of Text
         Lines at the end: version, seeds, the command that rebuilds it.
     lang : str
-        ``en`` or ``ru``: hyphenation, and the words for figure, table and section.
+        The language, as :func:`rnnderive.report.languages.load` takes it: hyphenation, quotation
+        marks, the decimal mark in formulas, and the words for figure, table and section.
     contents : bool
         Whether a table of contents follows the head.
     """
@@ -305,168 +299,14 @@ class Document:
     contents: bool = False
 
 
-# ---------------------------------------------------------------- numbers
-
-WORDS: dict[str, dict[str, str]] = {
-    "en": {"Figure": "Figure", "Table": "Table", "Listing": "Listing", "Section": "Section", "step": "step",
-           "Contents": "Contents"},
-    "ru": {"Figure": "Рисунок", "Table": "Таблица", "Listing": "Листинг", "Section": "Раздел", "step": "шаг",
-           "Contents": "Содержание"},
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Numbered:
-    """A block with its number and the name of the place to jump to; `word` stands before it."""
+    """A block with its number and the name of the place to jump to; `word` is its number in words, Figure 3."""
 
     block: Any
     number: str
     anchor: str
     word: str = ""
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a reference prints, and where it leads."""
-
-    text: str
-    anchor: str
-
-
-@dataclass(frozen=True)
-class Manuscript:
-    """A document whose numbers are settled; what the printers print.
-
-    Every section, equation, step, table, figure and listing in it is :class:`Numbered`.
-    """
-
-    document: Document
-    sections: tuple[Numbered, ...]
-    targets: Mapping[str, Target] = field(default_factory=dict)
-    sources: Mapping[str, Target] = field(default_factory=dict)
-
-    def target(self, label: str) -> Target:
-        """Where a reference leads."""
-        return _find(self.targets, label, "label")
-
-    def source(self, key: str) -> Target:
-        """Where a citation leads."""
-        return _find(self.sources, key, "source")
-
-    def blocks(self) -> Iterator[Any]:
-        """All blocks, those in boxes as well."""
-        for section in self.sections:
-            yield from _walk(section.block.blocks)
-
-
-def _find(known: Mapping[str, Target], name: str, what: str) -> Target:
-    if name not in known:
-        raise InputError(f"nothing has the {what} {name!r}; there are {', '.join(known) or 'none'}")
-    return known[name]
-
-
-def _walk(blocks: Iterable[Any]) -> Iterator[Any]:
-    for block in blocks:
-        yield block
-        inner = block.block if isinstance(block, Numbered) else block
-        if isinstance(inner, Box):
-            yield from _walk(inner.blocks)
-
-
-def number(document: Document) -> Manuscript:
-    """Give every section, equation, step, table, figure and listing its number.
-
-    Raises
-    ------
-    InputError
-        For a label given twice, an unknown language, or a level other than 1 and 2.
-    """
-    if document.lang not in WORDS:
-        raise InputError(f"no words for the language {document.lang!r}; there are {', '.join(WORDS)}")
-    clerk = _Clerk(WORDS[document.lang])
-    sections = tuple(clerk.section(s) for s in document.sections)
-    return Manuscript(document, sections, clerk.targets, clerk.sources)
-
-
-class _Clerk:
-    """Counts, once, in reading order."""
-
-    def __init__(self, words: Mapping[str, str]) -> None:
-        self.words = words
-        self.counts: dict[str, int] = {}
-        self.targets: dict[str, Target] = {}
-        self.sources: dict[str, Target] = {}
-
-    def count(self, kind: str) -> int:
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        return self.counts[kind]
-
-    def aim(self, label: str | None, text: str, anchor: str) -> None:
-        if label is None:
-            return
-        if label in self.targets:
-            raise InputError(f"the label {label!r} is given twice; expected one place for each label")
-        self.targets[label] = Target(text, anchor)
-
-    def section(self, section: Section) -> Numbered:
-        if section.level not in (1, 2):
-            raise InputError(f"a section has level {section.level}; expected 1 or 2")
-        anchor = f"section-{self.count('heading')}"
-        number = self.section_number(section.level) if section.numbered else ""
-        self.aim(section.label, f"{self.words['Section']} {number}".strip() if number else plain(section.title), anchor)
-        blocks = tuple(self.block(b) for b in section.blocks)
-        return Numbered(Section(section.title, blocks, section.level, section.label), number, anchor)
-
-    def section_number(self, level: int) -> str:
-        if level == 1:
-            self.counts["subsection"] = 0
-            return str(self.count("section"))
-        return f"{self.counts.get('section', 0)}.{self.count('subsection')}"
-
-    def block(self, block: Any) -> Any:
-        match block:
-            case Equation() | Aligned():
-                return self.equation(block)
-            case Steps():
-                return Steps(tuple(map(self.step, block.steps)))
-            case Table() if block.caption or block.label:
-                return self.captioned(block, "Table")
-            case Figure():
-                return self.captioned(block, "Figure")
-            case Listing() if block.caption or block.label:
-                return self.captioned(block, "Listing")
-            case Box():
-                return Box(tuple(self.block(b) for b in block.blocks), block.title)
-            case References():
-                for key in block.entries:
-                    k = self.count("source")
-                    self.sources[key] = Target(f"[{k}]", f"source-{k}")
-                return block
-            case Paragraph() | Bullets() | Listing() | Table():
-                return block
-        raise InputError(f"a {type(block).__name__} is no block of a report")
-
-    def equation(self, block: Equation | Aligned) -> Numbered:
-        if not block.numbered:
-            anchor = f"display-{self.count('display')}"
-            self.aim(block.label, "(–)", anchor)
-            return Numbered(block, "", anchor)
-        number = str(self.count("equation"))
-        self.aim(block.label, f"({number})", f"equation-{number}")
-        return Numbered(block, number, f"equation-{number}")
-
-    def step(self, step: Step | Numbered) -> Numbered:
-        if isinstance(step, Numbered):
-            return step
-        anchor = f"step-{self.count('step')}"
-        self.aim(step.label, f"{self.words['step']} {step.number}", anchor)
-        return Numbered(step, str(step.number), anchor)
-
-    def captioned(self, block: Table | Figure | Listing, kind: str) -> Numbered:
-        number = str(self.count(kind))
-        anchor = f"{kind.lower()}-{number}"
-        self.aim(block.label, f"{self.words[kind]} {number}", anchor)
-        return Numbered(block, number, anchor, self.words[kind])
 
 
 def plain(text: Text) -> str:

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from rnnderive.errors import InputError, RnnDeriveError
-from rnnderive.report.document import Document, Figure, Manuscript, Numbered, number
+from rnnderive.report.document import Document, Figure, Numbered
 from rnnderive.report.latex_printer import CYRILLIC_FILES, FILES, latex_source
 from rnnderive.report.measures import TEXT_CM, TEXT_HEIGHT_CM
+from rnnderive.report.numbering import Manuscript, number
 from rnnderive.report.typst_printer import typst_source
 
 __all__ = ["ENGINES", "Report", "build", "missing_tex"]

@@ -12,7 +12,6 @@ from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
 from rnnderive.report.characters import LATEX, clean, is_cyrillic, pieces
 from rnnderive.report.document import (
-    WORDS,
     Aligned,
     Bold,
     Box,
@@ -26,7 +25,6 @@ from rnnderive.report.document import (
     Formula,
     Inline,
     Listing,
-    Manuscript,
     Numbered,
     Paragraph,
     Ref,
@@ -35,13 +33,12 @@ from rnnderive.report.document import (
     Step,
     Steps,
     Table,
-    Target,
     Text,
     inlines,
-    number,
     plain,
 )
 from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, column_shares, formula_lines, wrapped
+from rnnderive.report.numbering import Manuscript, Target, number
 
 __all__ = ["CYRILLIC_FILES", "FILES", "escape", "latex_source"]
 
@@ -187,7 +184,8 @@ class _Printer:
             lines.append(rf"\vspace{{0.4em}}{{{self.text(d.author)}\par}}")
         out = "\\begin{center}\n" + "\n".join(lines) + "\n\\end{center}"
         if d.contents:
-            out += rf"{chr(10)}\renewcommand{{\contentsname}}{{{escape(WORDS[d.lang]['Contents'])}}}\tableofcontents"
+            heading = self.text(self.manuscript.words("structure.contents"))
+            out += f"\n\\renewcommand{{\\contentsname}}{{{heading}}}\\tableofcontents"
         return out
 
     def footer(self, d: Document) -> list[str]:
@@ -281,7 +279,7 @@ class _Printer:
         if not at.word:
             return ""
         end = "." if text else ""
-        return rf"\anchor{{{at.anchor}}}\captiontext{{{escape(at.word)} {at.number}{end}}}{{{self.text(text)}}}"
+        return rf"\anchor{{{at.anchor}}}\captiontext{{{escape(at.word)}{end}}}{{{self.text(text)}}}"
 
     def figure(self, figure: Figure, at: Numbered) -> str:
         path, wide = self.figures.get(at.anchor, (f"figures/{figure.stem or at.anchor}", 16.0))
@@ -354,7 +352,7 @@ class _Printer:
         return rf"\fitted{{\linewidth}}{{{_display(shown, 't')}}}"
 
     def link(self, target: Target) -> str:
-        return rf"\hyperlink{{{target.anchor}}}{{\textcolor{{rule}}{{{escape(target.text).replace(' ', '~')}}}}}"
+        return rf"\hyperlink{{{target.anchor}}}{{\textcolor{{rule}}{{{escape(target.text)}}}}}"
 
 
 def escape_bookmark(text: str) -> str:

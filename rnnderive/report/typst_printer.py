@@ -12,7 +12,6 @@ from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
 from rnnderive.report.characters import clean, pieces
 from rnnderive.report.document import (
-    WORDS,
     Aligned,
     Bold,
     Box,
@@ -26,7 +25,6 @@ from rnnderive.report.document import (
     Formula,
     Inline,
     Listing,
-    Manuscript,
     Numbered,
     Paragraph,
     Ref,
@@ -35,13 +33,12 @@ from rnnderive.report.document import (
     Step,
     Steps,
     Table,
-    Target,
     Text,
     inlines,
-    number,
     plain,
 )
 from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, column_shares, formula_lines, wrapped
+from rnnderive.report.numbering import Manuscript, Target, number
 
 __all__ = ["escape", "typst_source"]
 
@@ -151,7 +148,7 @@ class _Printer:
             self.title(d),
         ]
         if d.contents:
-            head.append(f"#outline(title: {_string(WORDS[d.lang]['Contents'])}, depth: 2)")
+            head.append(f"#outline(title: [{self.text(self.manuscript.words('structure.contents'))}], depth: 2)")
         return "\n\n".join([*head, *map(self.section, self.manuscript.sections), *self.footer(d)]) + "\n"
 
     def title(self, d: Document) -> str:
@@ -253,13 +250,13 @@ class _Printer:
         if not at.word:
             return ""
         end = "." if text else ""
-        body = f"#caption([{escape(at.word)} {at.number}{end}], [{self.text(text)}])"
+        body = f"#caption([{escape(at.word)}{end}], [{self.text(text)}])"
         return f"#block(sticky: {'true' if sticky else 'false'}, width: 100%)[{body}] <{at.anchor}>"
 
     def figure(self, figure: Figure, at: Numbered) -> str:
         path, wide = self.figures.get(at.anchor, (f"figures/{figure.stem or at.anchor}", 16.0))
         picture = f"#image({_string(path + '.svg')}, width: {wide:g}cm, alt: {_string(clean(figure.alt))})"
-        caption = f"#caption([{escape(at.word)} {at.number}.], [{self.text(figure.caption)}])"
+        caption = f"#caption([{escape(at.word)}.], [{self.text(figure.caption)}])"
         return f"#block(breakable: false, width: 100%)[#align(center)[{picture}]\n{caption}] <{at.anchor}>"
 
     def listing(self, listing: Listing, at: Numbered) -> str:
@@ -305,7 +302,7 @@ class _Printer:
         raise TypeError(f"no Typst for {type(item).__name__}")
 
     def link(self, target: Target) -> str:
-        return f"#link(<{target.anchor}>)[{escape(target.text).replace(' ', '~')}];"
+        return f"#link(<{target.anchor}>)[{escape(target.text)}];"
 
 
 def _colour(mark: str) -> str:
