@@ -11,6 +11,7 @@ from typing import Any
 
 from rnnderive import cells
 from rnnderive.language import Recurrence
+from rnnderive.report import languages
 from rnnderive.report.cell_report import cell_document, cell_report
 from rnnderive.report.chains_report import ChainsReport, chains, chains_document
 from rnnderive.report.document import (
@@ -35,7 +36,6 @@ from rnnderive.report.document import (
     Table,
 )
 from rnnderive.report.engine import ENGINES, Report, build, missing_tex
-from rnnderive.report import languages
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
 from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.lecture_report import lecture, lecture_document
@@ -70,8 +70,8 @@ __all__ = [
     "cell_report",
     "chains",
     "chains_document",
-    "latex_source",
     "languages",
+    "latex_source",
     "lecture",
     "lecture_document",
     "missing_tex",
