@@ -130,7 +130,20 @@ def _npz(path: Path) -> Checkpoint:
     with zipfile.ZipFile(path) as packed:
         _check_size(path, sum(i.file_size for i in packed.infolist()))
     with np.load(path, allow_pickle=False) as file:
-        return Checkpoint(str(path), "named", {n: numeric(n, file[n]) for n in file.files})
+        return Checkpoint(str(path), "named", {n: numeric(n, _unpickled(path, n, file)) for n in file.files})
+
+
+def _unpickled(path: Path, name: str, file: Any) -> Any:
+    """An array of an .npz; an object array is a pickle, which can run any program."""
+    try:
+        return file[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise InputError(
+            f"{path}: {name} holds Python objects, that is a pickle, which can run any program when it is read; "
+            "it is never read here. Save arrays of numbers: np.savez(path, **{name: array})"
+        ) from None
 
 
 # NumPy has no bfloat16: it is the upper half of a float32.

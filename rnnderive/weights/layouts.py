@@ -93,6 +93,8 @@ class Layer:
         What differs from the standard: ``gate``, ``candidate``, ``output`` → function.
     last : bool
         Whether the framework passes on the last state of each direction alone.
+    notes : tuple of str
+        What is not as a framework writes it, and how it was read.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Layer:
     backward: bool = False
     activations: Mapping[str, str] = field(default_factory=dict)
     last: bool = False
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         first = self.levels[0]

@@ -140,6 +140,7 @@ def load(
     found = _typed(_choose(file, layers, layer), kind)
     candidates = [r for r in linear_layers(file) if np.shape(r.W)[1] == sum(h.width for h in found.levels[-1])]
     linear, notes = _readout(file, candidates, readout)
+    notes = (*found.notes, *notes)
     if net is None:
         model = _recognised(found, linear, activation, loss, at, target, notes)
     else:
@@ -188,8 +189,9 @@ def _stacked(picked: list[Layer]) -> Layer:
         if below.last:
             raise InputError(f"{below.name} passes on its last state alone, so that no layer can read its sequence")
     return replace(
-        first, name=" + ".join(p.name for p in picked), levels=sum((p.levels for p in picked), ()), last=picked[-1].last
-    )
+        first, name=" + ".join(p.name for p in picked), levels=sum((p.levels for p in picked), ()),
+        last=picked[-1].last, notes=sum((p.notes for p in picked), ()),
+    )  # fmt: skip
 
 
 def _typed(layer: Layer, kind: str | None) -> Layer:
@@ -331,6 +333,10 @@ def _of_library(file: Checkpoint) -> Model:
 def _finished(file: Checkpoint, model: Model, dtype: Any) -> Model:
     """Arrays checked against the recurrence, and in the dtype asked for."""
     params = {}
+    whole = sorted({str(np.asarray(a).dtype) for a in model.params.values() if np.asarray(a).dtype.kind != "f"})
+    notes = model.notes
+    if whole:
+        notes += (f"weights of {', '.join(whole)} are read as they are, not scaled: are they quantised?",)
     for name, array in model.params.items():
         array = np.array(array, dtype=dtype or (array.dtype if array.dtype.kind == "f" else float))
         if not np.isfinite(array).all():
@@ -341,4 +347,4 @@ def _finished(file: Checkpoint, model: Model, dtype: Any) -> Model:
         solved(model.net, {n: a.shape for n, a in params.items()})
     except InputError as error:
         raise InputError(f"{file.path} does not fit the recurrence: {error}") from None
-    return replace(model, params=params)
+    return replace(model, params=params, notes=notes)

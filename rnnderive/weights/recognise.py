@@ -77,7 +77,7 @@ def _torch_layer(prefix: str, found: Mapping[tuple[int, bool], Mapping[str, Any]
     name = prefix or "the recurrent layer"
     depth, ways = 1 + max(k for k, _ in found), 1 + any(back for _, back in found)
     kind = ""
-    levels = []
+    levels, notes = [], []
     for level in range(depth):
         halves = []
         for back in (False, True)[:ways]:
@@ -93,10 +93,13 @@ def _torch_layer(prefix: str, found: Mapping[tuple[int, bool], Mapping[str, Any]
                 raise InputError(f"{label}: found recurrent weights of the shape {U.shape}; expected a matrix")
             kind = kind_of(U.shape[0], U.shape[1], label)
             biases = arrays.get("bias_ih"), arrays.get("bias_hh")
+            if (biases[0] is None) != (biases[1] is None):
+                there, lacks = ("bias_ih", "bias_hh") if biases[1] is None else ("bias_hh", "bias_ih")
+                notes.append(f"{label} has {there} but no {lacks}, which PyTorch writes together; zero is taken for it")
             halves.append(cut(LAYOUTS["pytorch", kind], label, arrays["weight_ih"], U, *biases))
         levels.append(tuple(halves))
     _check_levels(name, levels)
-    return Layer(prefix, "gru_reset_after" if kind == "gru" else kind, tuple(levels))
+    return Layer(prefix, "gru_reset_after" if kind == "gru" else kind, tuple(levels), notes=tuple(notes))
 
 
 def _check_levels(name: str, levels: list[tuple[Half, ...]]) -> None:

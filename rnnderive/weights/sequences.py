@@ -16,6 +16,8 @@ from rnnderive.weights.vectors import WordVectors, read_vectors
 
 __all__ = ["Inputs", "read_inputs", "tokens_of"]
 
+MOST_SHOWN = 8  # words without a vector, in a note
+
 # A word with what is inside it (don't, well-known), or one sign.
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 
@@ -30,10 +32,13 @@ class Inputs:
         What a program takes: ``{"x": array (T, d) or (T, B, d)}``.
     tokens : tuple of str or None
         What stands at each step, for figures.
+    notes : tuple of str
+        What was read otherwise than it stands: words without a vector, a line of names.
     """
 
     arrays: dict[str, Any]
     tokens: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def T(self) -> int:
@@ -71,7 +76,7 @@ def read_inputs(
         A file that :func:`~rnnderive.weights.read_vectors` reads, or what it returned.  A token
         that has no vector is looked up in lower case.
     unknown : {"error", "zero", "skip"}
-        What becomes of a token without a vector.
+        What becomes of a token without a vector; which ones they were is in the notes.
     name : str
         What the input is called.
     dtype : dtype
@@ -101,15 +106,16 @@ def read_inputs(
         )
     if not path.is_file():
         raise InputError(f"there is no file {str(path)[:200]!r}")
-    array = reader(path)
+    array, notes = reader(path)
     if array.ndim == 1:
+        notes = (*notes, f"{path.name} has one axis of {len(array)} numbers: read as {len(array)} steps of one number")
         array = array[:, None]
     if array.ndim not in (2, 3) or array.size == 0:
         raise InputError(f"{path} has the shape {array.shape}; expected (T, d) or (T, B, d), none of them 0")
     if not np.isfinite(array).all():
         place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise InputError(f"{path}: the number at {list(place)} is {array[place]}; expected finite numbers")
-    return Inputs({name: array.astype(dtype)})
+    return Inputs({name: array.astype(dtype)}, notes=notes)
 
 
 def _embedded(
@@ -123,6 +129,7 @@ def _embedded(
         vectors = read_vectors(vectors, {*tokens, *(t.lower() for t in tokens)}, dtype=dtype)
     rows: list[Any] = []
     kept: list[str] = []
+    without: list[str] = []
     for token in tokens:
         found = next((w for w in (token, token.lower()) if w in vectors), None)
         if found is None and unknown == "error":
@@ -132,27 +139,38 @@ def _embedded(
                 f"there is no vector for {token!r} (word {len(kept) + 1}){hint}. "
                 "unknown='zero' takes the zero vector for it, 'skip' leaves it out"
             )
+        without += [token] if found is None else []
         if found is None and unknown == "skip":
             continue
         rows.append(np.zeros(vectors.width) if found is None else vectors[found])
         kept.append(token)
-    if not rows:
-        raise InputError("none of the words has a vector")
-    return Inputs({name: np.array(rows, dtype=dtype)}, tuple(kept))
+    if len(without) == len(tokens):
+        raise InputError(f"none of the words has a vector: {_listed(without)}")
+    fate = {"zero": "zero stands for", "skip": "left out:"}.get(unknown)
+    notes = (f"{fate} {_listed(without)}, without a vector",) if without else ()
+    return Inputs({name: np.array(rows, dtype=dtype)}, tuple(kept), notes)
 
 
-def _npy(path: Path) -> Any:
+def _listed(words: list[str]) -> str:
+    """How many words, and which: the first of them where they are many."""
+    different = list(dict.fromkeys(words))
+    shown = ", ".join(map(repr, different[:MOST_SHOWN])) + ", …" * (len(different) > MOST_SHOWN)
+    return f"{len(words)} word{'s' * (len(words) > 1)} ({shown})"
+
+
+def _npy(path: Path) -> tuple[Any, tuple[str, ...]]:
     try:
         array = np.load(path, allow_pickle=False)
     except Exception as error:  # whatever a damaged file makes NumPy say
         raise InputError(f"{path} cannot be read as .npy ({str(error)[:200]})") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         raise InputError(f"{path} holds {getattr(array, 'dtype', 'no array')}; expected an array of numbers")
-    return array
+    return array, ()
 
 
-def _csv(path: Path) -> Any:
+def _csv(path: Path) -> tuple[Any, tuple[str, ...]]:
     rows: list[list[float]] = []
+    notes: tuple[str, ...] = ()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, fields in enumerate(csv.reader(file), 1):
@@ -161,8 +179,10 @@ def _csv(path: Path) -> Any:
                 try:
                     row = [float(f) for f in fields]
                 except ValueError:
-                    if not rows and number == 1:
-                        continue  # a line of names
+                    if number == 1 and not any(_is_number(f) for f in fields):
+                        names = ", ".join(f.strip()[:20] for f in fields[:6]) + ", …" * (len(fields) > 6)
+                        notes = (f"the first line of {path.name} is taken for names: {names}",)
+                        continue
                     bad = next(f for f in fields if not _is_number(f))
                     raise InputError(f"{path}, line {number}: found {bad[:40]!r}, expected a number") from None
                 if rows and len(row) != len(rows[0]):
@@ -170,7 +190,7 @@ def _csv(path: Path) -> Any:
                 rows.append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as .csv: {error}") from None
-    return np.array(rows, dtype=float).reshape(len(rows), -1) if rows else np.zeros((0, 0))
+    return np.array(rows, dtype=float).reshape(len(rows), -1) if rows else np.zeros((0, 0)), notes
 
 
 def _is_number(text: str) -> bool:

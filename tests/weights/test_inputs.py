@@ -156,3 +156,32 @@ def test_arrays_of_objects_and_files_that_are_not_there(tmp_path):
             call()
     with pytest.raises(InputError, match="no vectors; give vectors="):
         read_inputs(["a"])
+
+
+# ---------------------------------------------------------------- what is read otherwise than it stands
+
+
+def test_words_without_a_vector_are_said():
+    found = read_inputs("a dog exists dog now", vectors=SAMPLE, unknown="zero")
+    assert found.notes == ("zero stands for 3 words ('dog', 'now'), without a vector",)
+    assert read_inputs("a dog", vectors=SAMPLE, unknown="skip").notes == ("left out: 1 word ('dog'), without a vector",)
+    assert read_inputs("a cat", vectors=SAMPLE, unknown="zero").notes == ()
+    many = read_inputs(["a", *map(str, range(20))], vectors=SAMPLE, unknown="zero").notes[0]
+    assert "20 words" in many
+    assert "'7', …" in many
+    with pytest.raises(InputError, match=r"none of the words has a vector: 1 word \('dog'\)"):
+        read_inputs("dog", vectors=read_vectors(SAMPLE), unknown="zero")
+
+
+def test_a_line_of_names_and_a_single_axis_are_said(tmp_path):
+    (tmp_path / "x.csv").write_text("one, two\n1,2\n")
+    assert read_inputs(tmp_path / "x.csv").notes == ("the first line of x.csv is taken for names: one, two",)
+    (tmp_path / "x.csv").write_text("1,two\n1,2\n")
+    with pytest.raises(InputError, match="line 1: found 'two', expected a number"):
+        read_inputs(tmp_path / "x.csv")
+    np.save(tmp_path / "x.npy", np.zeros(5))
+    assert read_inputs(tmp_path / "x.npy").notes == (
+        "x.npy has one axis of 5 numbers: read as 5 steps of one number",
+    )  # fmt: skip
+    np.save(tmp_path / "x.npy", np.zeros((5, 1)))
+    assert read_inputs(tmp_path / "x.npy").notes == ()

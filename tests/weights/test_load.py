@@ -260,3 +260,17 @@ def test_half_and_single_precision(tmp_path):
     np.savez(tmp_path / "m.npz", **{n: a.astype(np.float16) for n, a in arrays.items()})
     assert load(tmp_path / "m.npz").params["W_f"].dtype == np.float32
     assert load(tmp_path / "m.npz", dtype=np.float64).params["W_f"].dtype == np.float64
+
+
+def test_one_bias_of_two_and_whole_numbers_are_said(tmp_path):
+    state = state_dict("gru", [[gates_of("gru", 1)]])
+    del state["rnn.bias_hh_l0"]
+    np.savez(tmp_path / "m.npz", **state)
+    model = load(tmp_path / "m.npz")
+    assert "rnn, layer 0 has bias_ih but no bias_hh, which PyTorch writes together; zero is taken for it" in model.notes
+    assert not model.params["c_n"].any()
+    np.savez(tmp_path / "i.npz", **{n: np.round(5 * a).astype(np.int32) for n, a in state.items()})
+    assert any("weights of int32 are read as they are" in n for n in load(tmp_path / "i.npz").notes)
+    whole = state_dict("gru", [[gates_of("gru", 1)]])
+    np.savez(tmp_path / "w.npz", **whole)
+    assert not any("bias" in n or "read as they are" in n for n in load(tmp_path / "w.npz").notes)
