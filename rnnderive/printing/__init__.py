@@ -1,7 +1,7 @@
 """How mathematics is written: a small formula tree, one notation table, one printer a target.
 
 The rooms above say *what* stands in a formula, as a tree; this room says how it looks in
-LaTeX, Typst and text.
+LaTeX, Typst, MathML and text.
 """
 
 from rnnderive.printing.latex import latex
@@ -33,6 +33,7 @@ from rnnderive.printing.math import (
     rewritten,
     with_decimal,
 )
+from rnnderive.printing.mathml import mathml
 from rnnderive.printing.notation import Notation, derivative, name_math, with_index
 from rnnderive.printing.text import text
 from rnnderive.printing.typst import typst
@@ -65,6 +66,7 @@ __all__ = [
     "at_level",
     "derivative",
     "latex",
+    "mathml",
     "name_math",
     "rewritten",
     "text",

@@ -53,14 +53,14 @@ def latex(node: Math) -> str:
         case Numeral(text):
             return text.replace(",", "{,}")  # a decimal mark, not punctuation
         case Symbol(name):
-            return SIGNS[name][0]
+            return SIGNS[name].latex
         case Row(items):
             return " ".join(latex(i) for i in items)
         case Prefix(sign, body):
             left, right = latex(sign), latex(body)
             return f"{left} {right}" if left.startswith("\\") else left + right
         case Infix(signs, items):
-            parts = [f"{SIGNS[s][0]} {latex(i)}" if s else latex(i) for s, i in zip(signs, items, strict=True)]
+            parts = [f"{SIGNS[s].latex} {latex(i)}" if s else latex(i) for s, i in zip(signs, items, strict=True)]
             return " ".join(parts)
         case Script(base, sub, sup):
             text = latex(base)
@@ -78,7 +78,7 @@ def latex(node: Math) -> str:
         case Big(sign, lower, upper, body):
             low = f"_{{{latex(lower)}}}" if lower else ""
             high = f"^{{{latex(upper)}}}" if upper else ""
-            return f"{SIGNS[sign][0]}{low}{high} {latex(body)}"
+            return f"{SIGNS[sign].latex}{low}{high} {latex(body)}"
         case Accent(mark, base):
             return rf"\{mark}{{{latex(base)}}}"
         case Cases(value, condition):

@@ -5,36 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rnnderive.printing.math import Accent, Frac, Letter, Math, Numeral, Prefix, Row, Script, Symbol, Word
 
-__all__ = ["GREEK", "SIGNS", "Notation", "derivative", "name_math", "with_index"]
+__all__ = ["GREEK", "SIGNS", "Glyph", "Notation", "derivative", "name_math", "with_index"]
 
-# name: (LaTeX, Typst, text)
-SIGNS: dict[str, tuple[str, str, str]] = {
-    "": ("", "", ""),
-    "+": ("+", "+", " + "),
-    "-": ("-", "-", " - "),
-    "=": ("=", "=", " = "),
-    ",": (",", ",", ", "),
-    "odot": (r"\odot", "dot.o", " ⊙ "),
-    "times": (r"\times", "times", " × "),
-    "kron": (r"\otimes", "times.o", " ⊗ "),
-    "cdot": (r"\cdot", "dot.op", " · "),
-    "le": (r"\le", "<=", " ≤ "),
-    "ge": (r"\ge", ">=", " ≥ "),
-    "<": ("<", "<", " < "),
-    ">": (">", ">", " > "),
-    "infty": (r"\infty", "infinity", "∞"),
-    "top": (r"\top", "top", "⊤"),
-    "partial": (r"\partial", "partial", "∂"),
-    "partial+": (r"\partial^{+}", "partial^(+)", "∂⁺"),
-    "d": ("d", "d", "d"),
-    "dots": (r"\cdots", "dots.c", "⋯"),
-    "one": (r"\mathbf{1}", "bold(1)", "𝟏"),
-    "zero": (r"\mathbf{0}", "bold(0)", "𝟎"),
-    "sum": (r"\sum", "sum", "Σ"),
-    "prod": (r"\prod", "product", "∏"),
+
+class Glyph(NamedTuple):
+    """A sign in each target."""
+
+    latex: str
+    typst: str
+    text: str
+    mathml: str
+
+
+SIGNS: dict[str, Glyph] = {
+    "": Glyph("", "", "", ""),
+    "+": Glyph("+", "+", " + ", "<mo>+</mo>"),
+    "-": Glyph("-", "-", " - ", "<mo>−</mo>"),
+    "=": Glyph("=", "=", " = ", "<mo>=</mo>"),
+    ",": Glyph(",", ",", ", ", '<mo separator="true">,</mo>'),
+    "odot": Glyph(r"\odot", "dot.o", " ⊙ ", "<mo>⊙</mo>"),
+    "times": Glyph(r"\times", "times", " × ", "<mo>×</mo>"),
+    "kron": Glyph(r"\otimes", "times.o", " ⊗ ", "<mo>⊗</mo>"),
+    "cdot": Glyph(r"\cdot", "dot.op", " · ", "<mo>·</mo>"),
+    "le": Glyph(r"\le", "<=", " ≤ ", "<mo>≤</mo>"),
+    "ge": Glyph(r"\ge", ">=", " ≥ ", "<mo>≥</mo>"),
+    "<": Glyph("<", "<", " < ", "<mo>&lt;</mo>"),
+    ">": Glyph(">", ">", " > ", "<mo>&gt;</mo>"),
+    "infty": Glyph(r"\infty", "infinity", "∞", "<mi>∞</mi>"),
+    "top": Glyph(r"\top", "top", "⊤", "<mo>⊤</mo>"),
+    "partial": Glyph(r"\partial", "partial", "∂", "<mi>∂</mi>"),
+    "partial+": Glyph(r"\partial^{+}", "partial^(+)", "∂⁺", "<msup><mi>∂</mi><mo>+</mo></msup>"),
+    "d": Glyph("d", "d", "d", "<mi>d</mi>"),
+    "dots": Glyph(r"\cdots", "dots.c", "⋯", "<mo>⋯</mo>"),
+    "one": Glyph(r"\mathbf{1}", "bold(1)", "𝟏", "<mn>𝟏</mn>"),
+    "zero": Glyph(r"\mathbf{0}", "bold(0)", "𝟎", "<mn>𝟎</mn>"),
+    "sum": Glyph(r"\sum", "sum", "Σ", "<mo>∑</mo>"),
+    "prod": Glyph(r"\prod", "product", "∏", "<mo>∏</mo>"),
 }
 
 GREEK: dict[str, str] = {

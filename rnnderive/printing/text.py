@@ -47,13 +47,13 @@ def text(node: Math) -> str:
         case Numeral(digits):
             return digits
         case Symbol(name):
-            return SIGNS[name][2]
+            return SIGNS[name].text
         case Row(items):
             return " ".join(text(i) for i in items).replace(" , ", ",")
         case Prefix(sign, body):
             return text(sign) + text(body)
         case Infix(signs, items):
-            joined = "".join((SIGNS[s][2] if s else "") + text(i) for s, i in zip(signs, items, strict=True))
+            joined = "".join((SIGNS[s].text if s else "") + text(i) for s, i in zip(signs, items, strict=True))
             return joined.lstrip() if signs[0] == "" else joined.strip().replace("- ", "-", 1)
         case Script(base, sub, sup):
             low = f"_{_script(sub)}" if sub else ""
@@ -69,7 +69,7 @@ def text(node: Math) -> str:
         case Big(sign, lower, upper, body):
             low = f"_{{{text(lower)}}}" if lower else ""
             high = f"^{{{text(upper)}}}" if upper else ""
-            return f"{SIGNS[sign][2]}{low}{high} {text(body)}"
+            return f"{SIGNS[sign].text}{low}{high} {text(body)}"
         case Accent(mark, base):
             return text(base) + _MARKS[mark]
         case Cases(value, condition):

@@ -48,13 +48,15 @@ def typst(node: Math) -> str:
         case Numeral(text):
             return f'"{text}"' if "," in text else text  # a decimal mark, not punctuation
         case Symbol(name):
-            return SIGNS[name][1]
+            return SIGNS[name].typst
         case Row(items):
             return " ".join(typst(i) for i in items)
         case Prefix(sign, body):
             return f"{typst(sign)} {typst(body)}"
         case Infix(signs, items):
-            return " ".join(f"{SIGNS[s][1]} {typst(i)}" if s else typst(i) for s, i in zip(signs, items, strict=True))
+            return " ".join(
+                f"{SIGNS[s].typst} {typst(i)}" if s else typst(i) for s, i in zip(signs, items, strict=True)
+            )
         case Script(base, sub, sup):
             text = typst(base)
             if isinstance(base, Script | Frac | Row | Infix):
@@ -71,7 +73,7 @@ def typst(node: Math) -> str:
         case Big(sign, lower, upper, body):
             low = f"_({typst(lower)})" if lower else ""
             high = f"^({typst(upper)})" if upper else ""
-            return f"{SIGNS[sign][1]}{low}{high} {typst(body)}"
+            return f"{SIGNS[sign].typst}{low}{high} {typst(body)}"
         case Accent(mark, base):
             return f"{'macron' if mark == 'bar' else mark}({typst(base)})"
         case Cases(value, condition):

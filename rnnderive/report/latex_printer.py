@@ -433,7 +433,7 @@ def _line(line: fit.Line) -> str:
 def _piece(piece: fit.Piece, first: bool) -> str:
     match piece:
         case fit.Sign(name):
-            return ("{} " if first else "") + SIGNS[name][0]
+            return ("{} " if first else "") + SIGNS[name].latex
         case fit.Delimiter():
             glyph = "\\|" if piece.glyph == "‖" else piece.glyph
             size = "big" if piece.height < 1.9 else "Big" if piece.height < 2.8 else "bigg"

@@ -334,7 +334,7 @@ def _line(line: fit.Line) -> str:
 def _piece(piece: fit.Piece, first: bool) -> str:
     match piece:
         case fit.Sign(name):
-            sign = SIGNS[name][1]
+            sign = SIGNS[name].typst
             # A binary sign that begins a line would be set as a unary one, without its space.
             return f'class("binary", {sign})' if first and name in {"+", "-", "odot", "kron", "cdot"} else sign
         case fit.Delimiter():
