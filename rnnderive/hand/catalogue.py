@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from rnnderive.calculus import Adjoint
 from rnnderive.checks.points import Point
 from rnnderive.hand.claims import Claims
-from rnnderive.hand.edits import Edit, edits
+from rnnderive.hand.edits import Edit, System, edits_of, rebased, system_of
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.variants import Course, Variants, course
 
@@ -92,8 +92,24 @@ class Catalogue:
     def edits(self, place: str) -> list[Edit]:
         """Edits of one equation; of several at once for ``""``."""
         if place not in self._edits:
-            self._edits[place] = list(edits(self.problem, self.pulled, only=(place,) if place else ()))
+            if self.before is not None and self._as_before(place):
+                self._edits[place] = list(rebased(self.before.edits(place), self._system))
+            else:
+                narrowed = self._system.narrowed([place] if place else [])
+                self._edits[place] = list(edits_of(narrowed, self.problem))
         return self._edits[place]
+
+    def _as_before(self, place: str) -> bool:
+        """Whether an equation, and all that its edits look at besides, is as in the adjoint edited before."""
+        if not place or self.before is None:
+            return False
+        new, old = self.pulled.net, self.before.pulled.net
+        around = {place, f"{place}_0", *(r.name for r in new.reads(place))}
+        return all(n in new and new[n] == old[n] if n in old else n not in new for n in around)
+
+    @cached_property
+    def _system(self) -> System:
+        return system_of(self.problem, self.pulled)
 
     def course(self, at: Point) -> Course:
         """The run of the adjoint as it is."""
@@ -161,16 +177,19 @@ class View:
             close = self.tolerance.close(claimed[None], found, self.scales[name])
         return close.reshape(len(found), -1).all(axis=1)
 
-    def judge(self, count: int, runs: Iterable[tuple[list[int], Course]]) -> Any:
-        """Whether each edit (row) gives each array (column)."""
+    def judge(self, count: int, runs: Iterable[tuple[list[int], Course]]) -> tuple[Any, Any]:
+        """Whether each edit (row) gives each array (column), and whether it changes it at all."""
         names = list(self.wanted)
         table = np.tile(np.array([self.right[n] for n in names], dtype=bool), (count, 1))
+        moved = np.zeros_like(table)
+        before = self.catalogue.course(self.at)
         for rows, run in runs:
             touched = getattr(run, "touched", names)
             for j, n in enumerate(names):
                 if n in touched:
                     table[rows, j] = self.verdicts(run, n)
-        return table
+                    moved[rows, j] = _moved(run, before, n, self.at)
+        return table, moved
 
     def reaching(self, every: bool) -> frozenset[str]:
         """Equations whose edits touch all wrong arrays, or at least one."""
@@ -178,6 +197,14 @@ class View:
         course = self.catalogue.course(self.at)
         hits = {e.name: course.reached([e.name]) & wrong for e in self.catalogue.pulled.backward}
         return frozenset(n for n, hit in hits.items() if hit and (not every or hit == wrong))
+
+
+def _moved(run: Course, before: Course, name: str, at: Point) -> Any:
+    """For each variant, whether it gives another array than the run that it varies."""
+    if name not in run.net:
+        return np.ones(1, dtype=bool)
+    found, old = run.number(name, at), before.number(name, at)
+    return (found != old).reshape(len(found), -1).any(axis=1) if found.shape[1:] == old.shape[1:] else True
 
 
 def fits(problem: Problem, pulled: Adjoint, name: str, array: Any, at: Point) -> bool:

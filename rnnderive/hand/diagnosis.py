@@ -109,8 +109,10 @@ class _State:
         fresh = Catalogue(self.catalogue.problem, edit.adjoint, self.catalogue.given, self.catalogue)
         return _State(fresh, tuple(View(v.sight, fresh, v) for v in self.views), (*self.made, edit))
 
-    def tried(self, place: str, keep: Callable[[Any, Any], Any]) -> tuple[list[Edit], Any]:
+    def tried(self, place: str, keep: Callable[[View, Any, Any], Any]) -> tuple[list[Edit], Any]:
         """The edits of a place that are worth keeping at every point, and which arrays they give.
+
+        What is kept is told by which arrays an edit gives, and which it changes.
 
         Points come in the order of their cost; what is dropped at one is not run at the next.
         """
@@ -119,8 +121,8 @@ class _State:
         for view in self.views:
             whole = left is self.catalogue.edits(place)
             runs = self.catalogue.runs(view.at, place) if whole else self.catalogue.run(view.at, left)
-            table = view.judge(len(left), runs)
-            kept = keep(table, np.array(list(view.right.values()), dtype=bool))
+            table, moved = view.judge(len(left), runs)
+            kept = keep(view, table, moved)
             if not kept.all():
                 left = [e for e, ok in zip(left, kept, strict=True) if ok]
                 tables = [t[kept] for t in tables]
@@ -131,7 +133,7 @@ class _State:
         """Edits that mend some wrong arrays and break none, the most first; one for each set of arrays mended."""
         found: list[tuple[int, int, bytes, Edit]] = []
         for place in self.places(False):
-            made, table = self.tried(place, lambda table, right: ~(right & ~table).any(axis=1))
+            made, table = self.tried(place, _mends)
             mended = (table & ~self.right).sum(axis=1)
             rows = [k for k in range(len(made)) if mended[k]]
             found += [(-int(mended[k]), made[k].rank, table[k].tobytes(), made[k]) for k in rows]
@@ -142,13 +144,24 @@ class _State:
 
     def single(self, bounds: Mapping[str, float]) -> Edit | None:
         """The edit of least rank that gives every number at every point."""
-        fits = [e for p in self.places(True) for e in self.tried(p, lambda table, right: table.all(axis=1))[0]]
+        fits = [e for p in self.places(True) for e in self.tried(p, _explains)[0]]
         if fits:
             return min(fits, key=lambda e: e.rank)
         clipped = list(clippings(self.catalogue.problem, bounds, self.catalogue.pulled))
         longest = self.views[-1]  # a bound shows only where entries reach it
-        good = longest.judge(len(clipped), self.catalogue.run(longest.at, clipped)).all(axis=1)
+        good = longest.judge(len(clipped), self.catalogue.run(longest.at, clipped))[0].all(axis=1)
         return next((e for e, ok in zip(clipped, good, strict=True) if ok), None)
+
+
+def _explains(view: View, table: Any, moved: Any) -> Any:
+    return table.all(axis=1)
+
+
+def _mends(view: View, table: Any, moved: Any) -> Any:
+    """Breaks nothing; and of one step, where mistakes stand apart, mends something if it changes anything."""
+    right = np.array(list(view.right.values()), dtype=bool)
+    broken, mended = (right & ~table).any(axis=1), (~right & table).any(axis=1)
+    return ~broken & (mended | ~moved.any(axis=1) | (view.at.T > 1))
 
 
 def diagnose(

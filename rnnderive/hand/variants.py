@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,13 @@ class Course(Run):
         if isinstance(term, tm.BatchSum):
             return Many(super().term(term.args[0], step).array.sum(axis=1, keepdims=True))
         return super().term(term, step)
+
+    def steady(self, term: tm.Term, step: int | None) -> Any:
+        """The value of a term that variants have in common, kept for the next of them."""
+        key = (term, step)
+        if key not in self.known:
+            self.known[key] = self.term(term, step)
+        return self.known[key]
 
     def number(self, name: str, at: Point) -> Any:
         """A quantity as claims have it, with an axis of variants in front."""
@@ -324,6 +331,11 @@ class _Alone(Course):
         self.net, self.algebra, self.values, self.T = whole.net, whole.algebra, whole.values, whole.T
         self.known, self.bound = {}, {}
 
+    def term(self, term: tm.Term, step: int | None) -> Any:
+        if term.terms and self.whole.touched.isdisjoint(_names(term)):
+            return self.whole.base.steady(term, step)
+        return super().term(term, step)
+
     def timeless(self, name: str, step: int | None) -> Any:
         return self.whole.timeless(name, step).row(self.k)
 
@@ -332,3 +344,10 @@ class _Alone(Course):
 
     def initial(self, name: str) -> Any:
         return self.whole.initial(name).row(self.k)
+
+
+@lru_cache(maxsize=4096)
+def _names(term: tm.Term) -> frozenset[str]:
+    """What a term reads: names, and the initial states that sequences are outside 1..T."""
+    leaves = [n for n in tm.parts(term) if isinstance(n, tm.At | tm.Parameter)]
+    return frozenset(n.name for n in leaves) | {f"{n.name}0" for n in leaves if isinstance(n, tm.At)}

@@ -16,7 +16,7 @@ from rnnderive.hand.edits.edit import Draft, Edit, Found, System
 from rnnderive.hand.edits.scales import clips
 from rnnderive.hand.problem import Problem
 
-__all__ = ["FAMILIES", "Edit", "System", "clippings", "edits", "system_of", "truncations"]
+__all__ = ["FAMILIES", "Edit", "System", "clippings", "edits", "edits_of", "rebased", "system_of", "truncations"]
 
 FAMILIES: tuple[Draft, ...] = (
     sums.accumulations,
@@ -78,12 +78,23 @@ def edits(
     >>> print(found["delta_h: the factor 1 − h² is missing"].net["delta_h"])
     delta_h[t] = dh[t]
     """
-    system = system_of(problem, base, only)
+    yield from edits_of(system_of(problem, base, only), problem)
+
+
+def edits_of(system: System, problem: Problem) -> Iterator[Edit]:
+    """The edits of a system; one that is narrowed to one place after another is looked into once."""
     seen: set[Any] = set()
     for rank, family in enumerate(FAMILIES):
         yield from _distinct(family(system), system, seen, rank)
     if system.several:
-        yield from truncations(problem, base)
+        yield from truncations(problem, system.pulled)
+
+
+def rebased(made: Iterable[Edit], system: System) -> Iterator[Edit]:
+    """Edits of an equation that a system has as well, upon that system's adjoint."""
+    for e in made:
+        if all(system.allows(n, r) for n, r in e.changes.items()):
+            yield replace(e, base=system.pulled)
 
 
 def clippings(problem: Problem, bounds: Mapping[str, float], base: Adjoint | None = None) -> Iterator[Edit]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -109,6 +110,12 @@ class System:
     batch: int | None = None
     only: frozenset[str] | None = None
 
+    def narrowed(self, only: Iterable[str]) -> System:
+        """The same system with a few equations to be edited; what was found out about it is kept."""
+        other = copy.copy(self)
+        other.__dict__["only"] = frozenset(only)
+        return other
+
     def places(self) -> Iterator[tuple[str, Equation]]:
         """The equations that may be edited."""
         return ((n, e) for n, e in self.backward.items() if self.only is None or n in self.only)
@@ -142,17 +149,10 @@ class System:
             if not e.timed and any(isinstance(m, tm.TimeSum) for m in tm.members(e.right))
         )
 
-    @cached_property
+    @property
     def slopes(self) -> tuple[Slope, ...]:
         """Derivatives of all activations, at the steps at which an adjoint reads them."""
-        found: dict[Slope, None] = {}
-        for e in self.net.equations:
-            for node in tm.members(e.right):
-                if isinstance(node, tm.Apply) and node.name != "identity":
-                    x, y = node.args[1], e.left if node is e.right else node
-                    for index in (t, t + 1, t - 1, 1, tm.T) if e.timed else (t,):
-                        found[Slope(node.name, tm.at_time(x, index), tm.at_time(y, index))] = None
-        return tuple(s for s in found if not s.term.is_null and not isinstance(s.term, tm.Number))
+        return _slopes(self.net)
 
     @cached_property
     def _slope_of(self) -> dict[Term, list[Slope]]:
@@ -179,7 +179,7 @@ class System:
         """Name → everything that depends on it within the step."""
         readers: dict[str, set[str]] = {n: set() for n in self.backward}
         for n, e in self.backward.items():
-            for r in reads(e.right, e.timed):
+            for r in _reads(e.right, e.timed):
                 if r.name in readers and r.lag == 0:
                     readers[r.name].add(n)
         return closed(readers)
@@ -195,9 +195,7 @@ class System:
             return False
         if not e.timed and any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(right, False)):
             return False  # a timeless equation has no running step
-        if _leaves(right, self.backward) <= _leaves(e.right, self.backward):
-            return True
-        new = reads(right, e.timed) - reads(e.right, e.timed)
+        new = _reads(right, e.timed) - _reads(e.right, e.timed)
         return all(self._readable(name, r) for r in new if r.name in self.backward)
 
     def _readable(self, name: str, read: Read) -> bool:
@@ -246,15 +244,27 @@ Draft = Callable[[System], Iterator[Found]]
 """A family of mistakes."""
 
 
+@lru_cache(maxsize=8)
+def _slopes(net: Recurrence) -> tuple[Slope, ...]:
+    found: dict[Slope, None] = {}
+    for e in net.equations:
+        for node in tm.members(e.right):
+            if isinstance(node, tm.Apply) and node.name != "identity":
+                x, y = node.args[1], e.left if node is e.right else node
+                for index in (t, t + 1, t - 1, 1, tm.T) if e.timed else (t,):
+                    found[Slope(node.name, tm.at_time(x, index), tm.at_time(y, index))] = None
+    return tuple(s for s in found if not s.term.is_null and not isinstance(s.term, tm.Number))
+
+
 @lru_cache(maxsize=1024)
 def _first(part: Term) -> Term:
     """What a summand that is read one step later sends to the initial state."""
     return tm.at_time(part, 0)
 
 
-def _leaves(term: Term, names: Mapping[str, Any]) -> set[Term]:
-    """What a term reads of the adjoint, and whether under a sum over t."""
-    return {n for n in tm.members(term) if isinstance(n, tm.At | tm.Parameter) and n.name in names}
+@lru_cache(maxsize=8192)
+def _reads(right: Term, timed: bool) -> frozenset[Read]:
+    return frozenset(reads(right, timed))
 
 
 def parts(term: Term, kind: type[Term]) -> tuple[Term, ...]:

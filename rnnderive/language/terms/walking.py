@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -57,15 +58,22 @@ def at_time(term: Term, index: Any) -> Term:
 
     def leaf(node: Term) -> Term | None:
         if isinstance(node, At):
-            return node.moved(node.index.subs(t, index)) if node.index.has(t) else node
+            moved = _moved(node.index, index)
+            return node if moved == node.index else node.moved(moved)
         if isinstance(node, TimeSum):
             return node
         if isinstance(node, Where) and node.relation[1].has(t):
             sign, left, right = node.relation
-            return conditional(sign, left.subs(t, index), right, transform(node.args[3], leaf))
+            return conditional(sign, _moved(left, index), right, transform(node.args[3], leaf))
         return None
 
     return transform(term, leaf)
+
+
+@lru_cache(maxsize=4096)
+def _moved(index: Any, to: Any) -> Any:
+    """A time index with t replaced; a derivation has few different ones, and SymPy takes its time over each."""
+    return index.subs(t, to)
 
 
 def shift(term: Term, steps: int) -> Term:
