@@ -15,6 +15,7 @@ from rnnderive.hand.claims import Hand
 from rnnderive.hand.comparison import against_own, exactly, forward_of, gradients, quantities, scaled_against_own
 from rnnderive.hand.contributions import deviating_steps
 from rnnderive.hand.diagnosis import Diagnosis, Mistake, Progress, diagnose
+from rnnderive.hand.member import written
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.verdict import Correction, Counterexample, Verdict
 from rnnderive.language import Equation, Recurrence
@@ -140,7 +141,7 @@ def _corrections(problem: Problem, hand: Hand, found: Diagnosis) -> tuple[Correc
         wrong, correct = net[m.where], right[m.where]
         shown = hand.shown(m.where)
         out[m.where] = Correction(
-            m.where, str(wrong), str(correct), shown or _latex(net, wrong), _latex(right, correct)
+            m.where, written(wrong), str(correct), shown or _latex(net, wrong), _latex(right, correct)
         )
     return tuple(out.values())
 

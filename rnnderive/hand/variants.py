@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnnderive.checks.points import Point
+from rnnderive.hand.member import OneMember
 from rnnderive.language import Floats, Recurrence, Run
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import reads
@@ -120,6 +121,9 @@ class Course(Run):
     def term(self, term: tm.Term, step: int | None) -> Any:
         if isinstance(term, tm.BatchSum):
             return Many(super().term(term.args[0], step).array.sum(axis=1, keepdims=True))
+        if isinstance(term, OneMember):
+            array = super().term(term.args[0], step).array
+            return Many(array[:, -1:] if term.which == "last" else array[:, :1])
         return super().term(term, step)
 
     def steady(self, term: tm.Term, step: int | None) -> Any:

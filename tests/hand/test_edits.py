@@ -6,6 +6,7 @@ import pytest
 
 import rnnderive as rd
 from rnnderive.checks import identical
+from rnnderive.checks.points import member
 from rnnderive.hand.catalogue import correct_run
 from rnnderive.hand.edits import FAMILIES, clippings, edits, system_of
 from rnnderive.hand.problem import Problem
@@ -136,7 +137,7 @@ def test_an_edited_adjoint_can_be_edited_again():
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
 def test_every_family_applies_to_some_cell_of_the_library(family):
-    assert any(True for cell in ("vanilla", "lstm", "gru") for _ in family(system_of(problem_of(cell))))
+    assert any(True for cell in ("vanilla", "lstm", "gru") for _ in family(system_of(problem_of(cell, batch=2))))
 
 
 def test_truncation_that_is_declared_is_no_mistake_and_others_are():
@@ -155,3 +156,14 @@ def test_clipping_is_an_edit_like_any_other():
     found = course(edit.net, problem.net, at).number("dU", at)[0]
     assert found == pytest.approx(correct.clip(-0.125, 0.125), abs=1e-15)
     assert abs(correct).max() > 0.125
+
+
+def test_of_a_batch_only_the_last_sequence_counts(vanilla):
+    """Against the sum over a batch whose last sequence is alone."""
+    problem, made = vanilla
+    at = problem.point
+    edit = next(e for e in made if e.text.startswith("dU: overwritten by every sequence"))
+    found = course(edit.net, problem.net, at, None, correct_run(problem, at)).number("dU", at)[0]
+    alone = member(problem.net, at, 2)
+    expected = correct_run(Problem(problem.net, T=4), alone).number("dU", alone)[0]
+    assert found == pytest.approx(expected, rel=1e-12)

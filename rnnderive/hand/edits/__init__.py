@@ -20,6 +20,7 @@ __all__ = ["FAMILIES", "Edit", "System", "clippings", "edits", "edits_of", "reba
 
 FAMILIES: tuple[Draft, ...] = (
     sums.accumulations,
+    sums.members,
     scales.scales,
     factors.activations,
     paths.summands,

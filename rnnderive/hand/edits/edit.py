@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
 
 from rnnderive.calculus import Adjoint
 from rnnderive.hand.variants import closed, dependents_of

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import sympy as sp
+
 from rnnderive.hand.edits.edit import Found, System
+from rnnderive.hand.member import OneMember
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
-__all__ = ["accumulations", "axes", "sources"]
+__all__ = ["accumulations", "axes", "members", "sources"]
 
 
 def _over_time(term: Term, rewrite: Callable[[Term], Term]) -> Term:
@@ -40,11 +43,34 @@ def accumulations(system: System) -> Iterator[Found]:
             yield kind, name, f"{name}: {words}", {name: right}
 
 
+def members(system: System) -> Iterator[Found]:
+    """Overwritten by each sequence of a batch instead of accumulated: each gradient, and all of them together."""
+    if system.batch is None or system.batch == 1:
+        return
+    for which in ("last", "first"):
+        fresh = {
+            n: tm.transform(system.backward[n].right, lambda node, which=which: _one(node, which)) for n in system.of
+        }
+        fresh = {n: r for n, r in fresh.items() if r != system.backward[n].right}
+        words = "overwritten by every sequence of the batch instead of accumulated: only the last one is left"
+        words = words if which == "last" else "of the batch only the first sequence is counted"
+        if len(fresh) > 1 and system.several:
+            yield "overwritten", next(iter(fresh)), f"every gradient: {words}", fresh
+        for name, right in fresh.items():
+            if system.only is None or name in system.only:
+                yield "overwritten", name, f"{name}: {words}", {name: right}
+
+
+def _one(node: Term, which: str) -> Term | None:
+    return OneMember(node.args[0], sp.Symbol(which)) if isinstance(node, tm.BatchSum) else None
+
+
 def axes(system: System) -> Iterator[Found]:
     """A bias summed over its entries instead of over time or the batch; a batch's mean for its sum."""
     for name, e in system.places():
         right = e.right
-        if name in system.summed and right.is_column and not right.is_scalar:
+        summed = system.of.get(name) in system.net.parameters
+        if summed and right.is_column and not right.is_scalar and not isinstance(right, tm.Zeros):
             wrong = tm.times(tm.SumEntries(right), tm.Ones(*right.shape))
             yield "wrong axis", name, f"{name}: summed over the wrong axis, its entries", {name: wrong}
 
