@@ -35,6 +35,7 @@ SIGNS: dict[str, Glyph] = {
     "ge": Glyph(r"\ge", ">=", " ≥ ", "<mo>≥</mo>"),
     "<": Glyph("<", "<", " < ", "<mo>&lt;</mo>"),
     ">": Glyph(">", ">", " > ", "<mo>&gt;</mo>"),
+    "to": Glyph(r"\to", "arrow.r", " → ", "<mo>→</mo>"),
     "infty": Glyph(r"\infty", "infinity", "∞", "<mi>∞</mi>"),
     "top": Glyph(r"\top", "top", "⊤", "<mo>⊤</mo>"),
     "partial": Glyph(r"\partial", "partial", "∂", "<mi>∂</mi>"),

@@ -34,9 +34,11 @@ from rnnderive.printing import (
     Symbol,
     Tinted,
     Word,
+    text,
 )
+from rnnderive.printing.notation import SIGNS
 
-__all__ = ["Delimiter", "Display", "Line", "Piece", "Sign", "display", "height", "lines", "pages", "width"]
+__all__ = ["Delimiter", "Display", "Line", "Piece", "Sign", "display", "height", "lines", "pages", "spoken", "width"]
 
 
 # ---------------------------------------------------------------- how wide, how high
@@ -77,8 +79,8 @@ def width(node: Math, style: str = "display") -> float:
     match node:
         case Letter(name):
             return _ITALIC.get(name, 0.66)
-        case Word(text) | Numeral(text):
-            return sum(map(_upright, text)) + (0.17 if isinstance(node, Word) else 0)
+        case Word(word) | Numeral(word):
+            return sum(map(_upright, word)) + (0.17 if isinstance(node, Word) else 0)
         case Symbol(name):
             return _SYMBOLS.get(name, 0.8)
         case Row(items):
@@ -130,7 +132,7 @@ def _sign(sign: str, place: int, style: str) -> float:
         return 0.28 + (0.17 if style != "script" else 0)
     if style == "script" or place == 0:
         return 0.82
-    return 1.36 if sign in {"=", "le", "ge", "<", ">"} else 1.25
+    return 1.6 if sign == "to" else 1.36 if sign in {"=", "le", "ge", "<", ">"} else 1.25
 
 
 def _delimiter(inside: float) -> float:
@@ -382,6 +384,30 @@ class Display:
     def height(self) -> float:
         """Estimated height, in em."""
         return sum(right.height + 0.5 for _, right in self.rows)
+
+
+def spoken(shown: Display) -> str:
+    """A display on one line of text, for readers who do not see it.
+
+    Examples
+    --------
+    >>> from rnnderive.printing import Infix, Letter, RELATION
+    >>> spoken(display([(Letter("y"), Letter("x"))], 35.0))
+    'y = x'
+    """
+    sides = [side for row in shown.rows for side in row if side is not None]
+    return " ".join("".join(_spoken(p) for line in sides for p in line.pieces).split())
+
+
+def _spoken(piece: Piece) -> str:
+    match piece:
+        case Sign(name):
+            return SIGNS[name].text
+        case Delimiter():
+            scripts = [f"{mark}{{{text(s)}}}" for mark, s in (("_", piece.sub), ("^", piece.sup)) if s]
+            return piece.glyph + "".join(scripts)
+        case Math():
+            return f"{text(piece)} "
 
 
 def display(rows: Iterable[tuple[Math | None, Math]], room: float) -> Display:
