@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -12,26 +12,24 @@ import numpy as np
 
 from rnnderive.calculus import first_order
 from rnnderive.chains.analysis import Analysis
+from rnnderive.chains.cost import check_memory
 from rnnderive.chains.course import run
-from rnnderive.chains.products import operator_log_norms, vector_log_norms
+from rnnderive.chains.drawn import drawn, keeping_role, with_gain
+from rnnderive.chains.products import vector_log_norms
 from rnnderive.chains.state import StateChain, chains
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.verdict import judged, measured_rate
 from rnnderive.derivation import derive
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
-from rnnderive.language import terms as tm
 from rnnderive.programs import Program
-from rnnderive.weights.initialisers import INITIALISERS, named
-from rnnderive.weights.roles import Roles
+from rnnderive.weights.initialisers import named
 from rnnderive.weights.schemes import SCHEMES, initialise
-from rnnderive.weights.sizes import concrete, from_widths, solved
+from rnnderive.weights.sizes import from_widths, solved
 
 __all__ = ["KINDS", "SETTINGS", "Ensemble", "widths"]
 
 KINDS = ("silent", "cut off", "vanishing", "critical", "exploding", "chaotic")  # a sweep's numbers for verdicts
-LAGS = 24  # norms of products are taken at so many lags, and at the nearest few one by one
-NEAR = 8
 SETTINGS = ("gain", "input_scale", "state_scale", "T", "forget_bias", "scheme")
 
 
@@ -120,54 +118,33 @@ class Ensemble:
     # ------------------------------------------------------------ drawn
 
     def draw(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Weights, and inputs with initial states.
+        """Weights, and inputs with initial states; the same for a seed wherever it is drawn.
 
         Raises
         ------
         InputError
             When a size is missing, and when the cell has no gate or no weights for a setting.
         """
-        rng = np.random.default_rng(seed)
-        given = widths(self.net, self.sizes)
-        params = initialise(self.net, rng, sizes=given, scheme=self.scheme, roles=self._roles())
-        shapes, fixed = from_widths(self.net, given)
-        known = solved(self.net, {**shapes, **{n: a.shape for n, a in params.items()}}, fixed)
-        inputs = {}
-        for name in (*self.net.inputs, *self.net.initial_states):
-            timed = isinstance(self.net.leaves.get(name), tm.At)
-            rows, columns = concrete(self.net, name, known)
-            shape = (*([self.T] if timed else []), rows, *([columns] if columns > 1 else []))
-            inputs[name] = self._given(name, shape, rng)
+        net, given = self.net, widths(self.net, self.sizes)
+        params = initialise(net, seed, sizes=given, scheme=self.scheme, roles=self._roles())
+        shapes, fixed = from_widths(net, given)
+        known = solved(net, {**shapes, **{n: a.shape for n, a in params.items()}}, fixed)
+        inputs = drawn(
+            net, {}, known, T=self.T, seed=seed, input_scale=self.input_scale, state_scale=self.state_scale
+        )  # fmt: skip
         return params, inputs
+
+    def check_memory(self, limit: float) -> None:
+        """Refuse networks that take more than so many GiB, before one is drawn."""
+        shapes, fixed = from_widths(self.net, widths(self.net, self.sizes))
+        check_memory(self.net, solved(self.net, shapes, fixed), T=self.T, whole=True, limit=limit)
 
     def _roles(self) -> dict[str, Any]:
         """The roles with gain and forget bias in them."""
-        roles = dict(self.roles)
-        present = _roles_of(self.net)
+        roles = with_gain(self.net, self.scheme, self.roles, self.gain)
         if self.forget_bias is not None:
-            role = _first(present, "forget_bias", "update_bias")
-            if role is None:
-                raise InputError("forget_bias was given, but no gate with a bias keeps the state of this cell")
-            roles[role] = self.forget_bias
-        if self.gain != 1:
-            role = _first(present, "recurrent", "diagonal")
-            if role is None:
-                raise InputError(f"gain is {self.gain}, but this cell has no recurrent weights to multiply by it")
-            row = roles.get(role, named(self.scheme, SCHEMES, "scheme")()[role])
-            roles[role] = _multiplied(row, self.gain)
+            roles[keeping_role(self.net)] = self.forget_bias
         return roles
-
-    def _given(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-        """An input: Gaussian, at its scale where the cell reads it; for a loss on classes, classes."""
-        if name in self.net.initial_states:
-            return self.state_scale * rng.standard_normal(shape)
-        kinds = {type(loss) for loss in _losses(self.net) if getattr(loss.args[1], "name", "") == name}
-        if tm.CrossEntropy in kinds:
-            return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
-        if kinds & {tm.BinaryCrossEntropy, tm.LogLoss}:
-            return rng.integers(2, size=shape).astype(float)
-        scale = self.input_scale if name in _read_by_the_cell(self.net) else 1.0
-        return scale * rng.standard_normal(shape)
 
     # ------------------------------------------------------------ measured
 
@@ -177,17 +154,17 @@ class Ensemble:
         Returns
         -------
         dict
-            ``rate``: slope of ln‖P_{T,k}‖₂ in nats a step; ``lyapunov``: λ₁, from a random vector that
-            is pushed forward; ``memory``: the lag from which on ‖P‖ is 1 % or less, infinite if there is
-            none; ``kind``: a place in :data:`KINDS`; ``saturation``: the fraction of slopes under a tenth
-            of the steepest, gates aside; ``gradient``: ln‖dL/dθ‖ over all parameters, where there is a
-            loss.
+            ``rate``, ``memory`` and ``kind``: those of the verdict of :func:`~rnnderive.analyze` on what
+            :meth:`draw` gives, the rate in nats a step, the memory infinite if there is none, the kind a
+            place in :data:`KINDS`; ``lyapunov``: λ₁, from a random vector that is pushed forward;
+            ``saturation``: the fraction of slopes under a tenth of the steepest, gates aside;
+            ``gradient``: ln‖dL/dθ‖ over all parameters, where there is a loss.
         """
         params, inputs = self.draw(seed)
         chain = _chain(self.net)
         trace = Trace(chain, run(chain.net, params, inputs))
         analysis = Analysis(trace)
-        verdict = judged(_curve(trace), bounded=analysis.bounded)
+        verdict = judged(analysis.curve, bounded=analysis.bounded and analysis.wanders)
         pushed = np.random.default_rng([seed, 1]).standard_normal(trace.size)
         forward = vector_log_norms(pushed, trace.jacobians[::-1].swapaxes(-1, -2))
         gates = {g.name for g in analysis.gates}
@@ -238,40 +215,7 @@ def _gradient(net: Recurrence) -> Program:
     return derive(net).lambdify()
 
 
-@lru_cache(maxsize=64)
-def _roles_of(net: Recurrence) -> frozenset[str]:
-    return frozenset(b.role for blocks in Roles.of(net).blocks.values() for b in blocks)
-
-
-@lru_cache(maxsize=64)
-def _losses(net: Recurrence) -> tuple[tm.Loss, ...]:
-    return tuple(n for e in net.equations for n in tm.members(e.right) if isinstance(n, tm.Loss))
-
-
-@lru_cache(maxsize=64)
-def _read_by_the_cell(net: Recurrence) -> frozenset[str]:
-    """The inputs of all loops, through whatever stands before them."""
-    todo = [n for s in net.schedule if s.direction != "all" for n in s.names]
-    found: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += [r.name for r in net.reads(name)] if name in net else []
-    return frozenset(found)
-
-
 # ---------------------------------------------------------------- numbers
-
-
-def _curve(trace: Trace) -> Any:
-    """ln‖P_{T,T−l}‖₂ for every lag: measured at some, straight between them."""
-    lags = np.unique(np.concatenate([np.arange(min(NEAR, trace.T) + 1), np.linspace(0, trace.T, LAGS).round()]))
-    norms = operator_log_norms(trace.jacobians, lags.astype(int))
-    zero = lags[np.argmax(np.isneginf(norms))] if np.isneginf(norms).any() else np.inf
-    whole = np.arange(trace.T + 1)
-    alive = np.isfinite(norms)
-    return np.where(whole < zero, np.interp(whole, lags[alive], norms[alive]), -np.inf)
 
 
 def _log_gradient(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> float:
@@ -282,17 +226,3 @@ def _log_gradient(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[st
         return float(np.log(top) + np.log(np.linalg.norm(flat / top))) if 0 < top < np.inf else (
             float("-inf") if top == 0 else float("inf")
         )  # fmt: skip
-
-
-def _first(present: frozenset[str], *roles: str) -> str | None:
-    return next((r for r in roles if r in present), None)
-
-
-def _multiplied(row: Any, gain: float) -> Callable[..., Any]:
-    """An initialiser times a number."""
-    draw = named(row, INITIALISERS, "initialiser") if isinstance(row, str) else row
-
-    def initialiser(rng: Any, site: Any) -> Any:
-        return gain * (draw(rng, site) if callable(draw) else np.full((site.rows, site.columns), draw))
-
-    return initialiser

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnderive.chains.comparison import html_table, network, text_table
+from rnnderive.chains.cost import MEMORY
 from rnnderive.chains.ensemble import KINDS, SETTINGS, Ensemble
 from rnnderive.chains.results import ResultsError
 from rnnderive.chains.sweep import sweep
@@ -157,6 +158,7 @@ def phase_diagram(
     executor: Executor | None = None,
     results: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
+    memory: float = MEMORY,
     **settings: Any,
 ) -> Phases:
     """Measure the chain of random networks of one cell over a grid.
@@ -176,7 +178,9 @@ def phase_diagram(
         Widths, ``{"h": 32, "x": 4, "y": 2}``: ``h`` stands for the state, whatever the cell calls it.
     seeds, executor, results, progress
         As for :func:`~rnnderive.chains.sweep`: the same bytes on any executor, begun again where
-        it was stopped.
+        it was stopped.  Seed s draws what ``rnnderive chain --seed s`` draws at the point's settings.
+    memory : float
+        In GiB: a sweep whose largest network needs more is refused before it is begun.
     **settings
         What is the same at every point, if not as it is by itself: the names of `axes`, and
         ``roles``; see :class:`~rnnderive.chains.ensemble.Ensemble`.
@@ -200,7 +204,7 @@ def phase_diagram(
     net = network(cell, "the cell")
     table = _axes(axes)
     ensemble = _ensemble(net, sizes, settings)
-    _try(ensemble, table)
+    _try(ensemble, table, memory)
     found = sweep(
         functools.partial(measure, ensemble=ensemble), table,
         seeds=seeds, executor=executor, results=results, progress=progress,
@@ -237,14 +241,18 @@ def _ensemble(net: Recurrence, sizes: Any, settings: Mapping[str, Any]) -> Ensem
     return Ensemble.of(net, sizes, **settings)
 
 
-def _try(ensemble: Ensemble, axes: Mapping[str, list[Any]]) -> None:
+def _try(ensemble: Ensemble, axes: Mapping[str, list[Any]], memory: float) -> None:
     """Draw a short network with each value of each axis: what cannot be drawn is told at once."""
+    points = [{name: value} for name, values in axes.items() for value in values]
     first = ensemble.at({name: values[0] for name, values in axes.items()})
-    for name, values in axes.items():
-        for value in values:
-            point = first.at({name: value})
-            if name in ("scheme", "forget_bias") or value is values[0]:
-                point.at({"T": 2}).draw(0)
+    for point in points:
+        first.at(point)
+    largest = {n: max(v) for n, v in axes.items() if n == "T" or n not in SETTINGS}
+    first.at(largest).check_memory(memory)
+    for point in points:
+        ((name, value),) = point.items()
+        if name in ("scheme", "forget_bias") or value is axes[name][0]:
+            first.at({**point, "T": 2}).draw(0)
 
 
 # ---------------------------------------------------------------- numbers and words

@@ -19,7 +19,7 @@ import numpy as np
 from rnnderive.chains.results import number
 from rnnderive.errors import InputError
 
-__all__ = ["Grid", "Measure", "axes_of", "expand", "header_of", "own_seed"]
+__all__ = ["Grid", "Measure", "axes_of", "expand", "header_of"]
 
 Measure = Callable[[dict[str, Any], int], Mapping[str, Any]]
 Grid = Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]]
@@ -142,10 +142,3 @@ def _described(value: Any) -> Any:
         return [name, {f.name: _described(getattr(value, f.name)) for f in dataclasses.fields(value)}]
     text = str(value)
     return name if " at 0x" in text else [name, text]
-
-
-def own_seed(place: int, seed: int, point: Mapping[str, Any]) -> int:
-    """64 bits for one measurement, from what it is."""
-    content = hashlib.sha256(json.dumps(point, sort_keys=True).encode()).digest()
-    sequence = np.random.SeedSequence([seed, place, int.from_bytes(content[:16], "big")])
-    return int(sequence.generate_state(1, np.uint64)[0])

@@ -28,7 +28,7 @@ except ImportError:  # Windows: two runs of one sweep at a time are not told apa
 __all__ = ["Number", "Record", "ResultsError", "ResultsFile", "number", "read_results"]
 
 Number = bool | int | float
-FORMAT = "rnnderive sweep 1"
+FORMAT = "rnnderive sweep 2"  # 1 drew each measurement from a seed of its place in the grid
 
 
 class ResultsError(RnnDeriveError, OSError):
@@ -286,12 +286,18 @@ def _header(line: bytes, path: Path) -> dict[str, Any]:
         content = json.loads(line)
     except ValueError:
         content = None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    form = content.get("format") if isinstance(content, dict) else None
+    if isinstance(form, str) and form.startswith(FORMAT[:-1]) and form != FORMAT:
+        raise InputError(
+            f"{path} is of another version of rnnderive (format {form!r}, here {FORMAT!r}), which draws other networks "
+            "for the same seeds; give another path, or remove the file to begin anew"
+        )
+    if form != FORMAT:
         raise InputError(
             f"{path} is not a results file of a sweep: it begins with {_shown(line)}, expected a header with "
             f"format {FORMAT!r}; give another path"
         )
-    return content
+    return dict(content)
 
 
 def read_results(

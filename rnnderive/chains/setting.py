@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -11,17 +11,31 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from rnnderive.calculus import first_order
+from rnnderive.chains.cost import MEMORY, check_memory
+from rnnderive.chains.drawn import drawn, with_gain
+from rnnderive.chains.ensemble import widths
 from rnnderive.chains.state import chains
 from rnnderive.checks.points import loss_targets
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.weights import Inputs, WordVectors, initialise, load, read_inputs, tokens_of
-from rnnderive.weights.sizes import solved
+from rnnderive.weights.sizes import from_widths, solved
 
-__all__ = ["Setting", "setting"]
+__all__ = ["STEPS", "Setting", "completed", "setting"]
 
 UNITS, WIDTH, OUTPUTS = 32, 8, 4
+STEPS = 100
+
+# What has no effect beside something else, or without it, and why.
+NEEDS = {"layer": "weights", "read": "weights", "vectors": "text"}
+EXCLUDES = {
+    "text": {"source": "one of them is the input", "T": "its words are the steps", "batch": "it is one sequence"},
+    "source": {"T": "the file has its own steps", "batch": "the file has its own", "scale": "its numbers are as read"},
+    "vectors": {"scale": "its numbers are as read"},
+    "weights": {n: "the file has them" for n in ("sizes", "scheme", "roles", "gain")},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +63,21 @@ def setting(
     net: Recurrence | None = None,
     *,
     weights: str | Path | None = None,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
+    read: Mapping[str, Any] | None = None,
     text: str | None = None,
     vectors: str | Path | WordVectors | None = None,
     source: str | Path | None = None,
-    T: int = 100,
+    T: int | None = None,
     batch: int | None = None,
     sizes: Mapping[str, int] | None = None,
-    scheme: str = "glorot",
+    scheme: str | None = None,
     roles: Mapping[str, Any] | None = None,
-    scale: float = 1.0,
+    gain: float | None = None,
+    scale: float | None = None,
+    state_scale: float | None = None,
     seed: int = 0,
+    memory: float = MEMORY,
 ) -> Setting:
     """Put together what an analysis needs, from files or drawn from a seed.
 
@@ -67,30 +85,36 @@ def setting(
     ----------
     net : Recurrence, optional
         Recognised from the file of weights unless given.
-    weights, layer : str or path, optional
-        A file of weights, and which of its recurrent layers; see :func:`rnnderive.weights.load`.
-        Drawn by `scheme` and `roles` unless given.
+    weights : str or path, optional
+        A file of weights; drawn by `scheme`, `roles` and `gain` unless given.
+    layer, read : str or sequence of str, mapping
+        Which of its recurrent layers, and other options of :func:`rnnderive.weights.load`.
     text : str, optional
         The input, word by word.  Without `vectors` every word gets a random vector of its own, of
         the width that the weights ask for.
     vectors : str, path or WordVectors, optional
-        Word vectors for `text`.
+        Word vectors for `text`; a word without one is zero, and said.
     source : str or path, optional
         The input from a ``.npy`` or ``.csv`` file.  Without `text` and `source` it is N(0, scale²).
     T, batch : int
-        Steps and sequences of an input that is drawn.
+        Steps (100) and sequences (one) of an input that is drawn.
     sizes : mapping, optional
         Width by name; 32 for states, 8 for inputs, 4 for the rest unless given.
     scheme, roles
-        As :func:`rnnderive.weights.initialise` takes them.
-    scale : float
-        Of an input that is drawn.
+        As :func:`rnnderive.weights.initialise` takes them; glorot.
+    gain : float
+        A factor of the recurrent weights (1).
+    scale, state_scale : float
+        Standard deviations of an input that is drawn (1), and of the initial state (0).
     seed : int
+    memory : float
+        In GiB: what needs more is refused before it is begun.
 
     Raises
     ------
     InputError
-        For files and sizes that do not fit, and numbers out of range.
+        For files and sizes that do not fit, numbers out of range, and for what would have no effect
+        beside the rest.
 
     Examples
     --------
@@ -103,70 +127,95 @@ def setting(
     """
     if net is None and weights is None:
         raise InputError("there is nothing to analyse: give a cell, or a file of weights")
-    if not isinstance(T, int) or T < 1 or (batch is not None and batch < 1):
+    _check_use(
+        layer=layer, read=read, text=text, vectors=vectors, source=source, T=T, batch=batch, sizes=sizes,
+        scheme=scheme, roles=roles, gain=gain, scale=scale, weights=weights,
+    )  # fmt: skip
+    steps = STEPS if T is None else T
+    if not isinstance(steps, int) or steps < 1 or (batch is not None and batch < 1):
         raise InputError(f"T is {T} and the batch {batch}; expected whole numbers from 1")
-    notes = []
-    given: dict[str, Any] = {}
-    read: Inputs | None = None
-    if source is not None:
-        if text is not None:
-            raise InputError("found a text and an input file; expected one of them")
-        read = read_inputs(source)
-        notes.append(f"input: {source}")
-    elif text is not None and vectors is not None:
-        read = read_inputs(text, vectors=vectors, unknown="zero")
-        notes.append(f"input: {read.T} words with vectors")
+    for name, number in (("gain", gain), ("scale", scale), ("state_scale", state_scale)):
+        if number is not None and not (np.isfinite(number) and (number >= 0 or name == "gain")):
+            raise InputError(f"{name} is {number}; expected a finite number{'' if name == 'gain' else ' from 0'}")
+    array, tokens, notes = _read(text, vectors, source)
+    if array is not None or tokens:
+        steps = len(tokens) if array is None else len(array)
+        batch = array.shape[1] if array is not None and array.ndim == 3 else None
     if weights is not None:
-        model = load(weights, net, layer=layer, dtype=np.float64)
+        model = load(weights, net, layer=layer, dtype=np.float64, **(read or {}))
         net, params = model.net, model.params
-        notes = [f"weights: {weights} ({model.layer})", *model.notes, *notes]
         known = solved(net, {n: a.shape for n, a in params.items()})
+        check_memory(net, known, T=steps, batch=batch, limit=memory)
+        notes = [f"weights: {weights} ({model.layer})", *model.notes, *notes]
     else:
         assert net is not None
-        shown = ", ".join(f"{role} {how}" for role, how in (roles or {}).items())
-        notes.insert(0, f"weights: {scheme}{', ' + shown if shown else ''}, seed {seed}")
-        known, params = _drawn(net, read, sizes or {}, scheme, roles, seed)
-    main = _main_input(net)
-    width = int(sp.sympify(net.shape(main)[0]).subs(known)) if main else 0
-    tokens: tuple[str, ...] = ()
-    if read is not None:
-        given[main or "x"] = read.arrays["x"]
-        tokens = read.tokens or ()
-        T = read.T
-        batch = given[main or "x"].shape[1] if given[main or "x"].ndim == 3 else None
-    elif text is not None:
-        tokens = tokens_of(text)
-        if not tokens:
-            raise InputError("the text has no words; a recurrence runs over at least one step")
-        given[main or "x"] = np.array([_vector(word, width, seed) for word in tokens]) * scale
-        T, batch = len(tokens), None
-        notes.append(f"input: {T} words, each with a random vector of its own, seed {seed}")
-    filled, more = _filled(net, given, known, T, batch, scale, seed)
-    return Setting(net, dict(params), filled, tokens, (*notes, *more))
+        given = completed(net, sizes or {}, None if array is None else array.shape[-1])
+        known = solved(net, *from_widths(net, given))
+        check_memory(net, known, T=steps, batch=batch, limit=memory)
+        scheme = scheme or "glorot"
+        factor = 1.0 if gain is None else gain
+        params = initialise(net, seed, sizes=given, scheme=scheme, roles=with_gain(net, scheme, roles, factor))
+        changed = [*(f"{role} {how}" for role, how in (roles or {}).items()), *([f"gain {gain:g}"] if gain else [])]
+        notes = [f"weights: {', '.join([scheme, *changed])}, seed {seed}", *notes]
+    spread = 1.0 if scale is None else scale
+    inputs = _given(net, known, array, tokens, spread, seed)
+    sizes_known = {**dict.fromkeys(net.sizes, OUTPUTS), **known}
+    whole = drawn(
+        net, inputs, sizes_known, T=steps, batch=batch, seed=seed, input_scale=spread, state_scale=state_scale or 0.0
+    )
+    if array is None and tokens:
+        notes.append(f"input: {steps} words, each with a random vector of its own, seed {seed}")
+    notes += _told(net, whole, inputs, steps, spread, state_scale or 0.0, seed)
+    return Setting(net, dict(params), whole, tokens, tuple(notes))
 
 
-def _drawn(
-    net: Recurrence, read: Inputs | None, sizes: Mapping[str, int], scheme: str, roles: Any, seed: int
-) -> tuple[dict[Any, int], dict[str, Any]]:
-    """The sizes in numbers, and parameters of these sizes."""
-    states = {n for c in chains(net) for n in c.states}
-    given = {n for n in net.inputs if isinstance(net.leaves[n], tm.At)}
-    widths: dict[str, int] = {}
+def _check_use(**options: Any) -> None:
+    """Refuse what would have no effect."""
+    used = {n for n, v in options.items() if v is not None and v != () and v != {}}
+    for name, needs in NEEDS.items():
+        if name in used and needs not in used:
+            raise InputError(
+                f"{name}= has no effect without {' or '.join(f'{n}=' for n in needs)}; give it, or leave out {name}="
+            )
+    for name, others in EXCLUDES.items():
+        for other, why in others.items():
+            if {name, other} <= used:
+                raise InputError(f"{other}= has no effect beside {name}= ({why}); leave out one of them")
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def completed(net: Recurrence, sizes: Mapping[str, int], width: int | None = None) -> dict[str, int]:
+    """Widths for every size: those given, else 32 for states, 8 for inputs, 4 for the rest.
+
+    Parameters
+    ----------
+    net : Recurrence
+    sizes : mapping
+        Width by name; ``h`` stands for the state, whatever a cell calls it.
+    width : int, optional
+        Of the input that the loop reads, if it is known.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> completed(rd.cells.vanilla(), {"h": 16})
+    {'n_x': 8, 'n_y': 4, 'h': 16}
+    """
+    states = {n for c in chains(first_order(net)) for n in c.states}
+    read = {n for n in net.inputs if isinstance(net.leaves[n], tm.At)}
+    usual: dict[str, int] = {}
     for s in net.sizes:
-        owners = [n for n in net.leaves if net.shape(n)[0] == s]
-        kind = UNITS if set(owners) & states else WIDTH if set(owners) & given else OUTPUTS
-        widths[str(s)] = kind
+        owners = {n for n in net.leaves if net.shape(n)[0] == s}
+        usual[str(s)] = UNITS if owners & states else WIDTH if owners & read else OUTPUTS
     main = _main_input(net)
-    if read is not None and main is not None:
-        widths[str(net.shape(main)[0])] = read.arrays["x"].shape[-1]
-    params = initialise(net, seed, sizes={**_without(net, widths, sizes), **sizes}, scheme=scheme, roles=roles)
-    return solved(net, {n: a.shape for n, a in params.items()}), params
-
-
-def _without(net: Recurrence, widths: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, int]:
-    """Widths by symbol, less those that are given by name."""
-    stems = {f"n_{k}" for k in sizes} | set(sizes)
-    return {s: w for s, w in widths.items() if s not in stems and not any(s.startswith(f"{k}_") for k in stems)}
+    if width is not None and main is not None:
+        usual[str(net.shape(main)[0])] = width
+    given = widths(net, sizes)
+    stems = {f"n_{k}" for k in given} | set(given)
+    rest = {s: w for s, w in usual.items() if s not in stems and not any(s.startswith(f"n_{k}_") for k in given)}
+    return {**rest, **given}
 
 
 def _main_input(net: Recurrence) -> str | None:
@@ -176,35 +225,59 @@ def _main_input(net: Recurrence) -> str | None:
     return "x" if "x" in found else found[0] if found else None
 
 
+# ---------------------------------------------------------------- the input
+
+
+def _read(
+    text: str | None, vectors: str | Path | WordVectors | None, source: str | Path | None
+) -> tuple[Any, tuple[str, ...], list[str]]:
+    """The input's array, if its numbers are in a file, its words, and what there is to say."""
+    read: Inputs
+    if source is not None:
+        read = read_inputs(source)
+        return read.arrays["x"], (), [f"input: {source}", *read.notes]
+    if text is None:
+        return None, (), []
+    if vectors is not None:
+        read = read_inputs(text, vectors=vectors, unknown="zero")
+        return read.arrays["x"], read.tokens or (), [f"input: {read.T} words with vectors", *read.notes]
+    tokens = tokens_of(text)
+    if not tokens:
+        raise InputError("the text has no words; a recurrence runs over at least one step")
+    return None, tokens, []
+
+
+def _given(
+    net: Recurrence, known: Mapping[Any, int], array: Any, tokens: tuple[str, ...], scale: float, seed: int
+) -> dict[str, Any]:
+    """The input that was read, by its name."""
+    if array is None and not tokens:
+        return {}
+    main = _main_input(net)
+    if main is None:
+        raise InputError("an input was given, but this network reads none")
+    if array is not None:
+        return {main: array}
+    width = int(sp.sympify(net.shape(main)[0]).subs(dict(known)))
+    return {main: np.array([_vector(word, width, seed) for word in tokens]) * scale}
+
+
 def _vector(word: str, width: int, seed: int) -> Any:
     """The same random vector for the same word, wherever it stands."""
     digest = blake2b(f"{seed} {word.lower()}".encode(), digest_size=8).digest()
     return np.random.default_rng(int.from_bytes(digest, "big")).standard_normal(width)
 
 
-def _filled(
-    net: Recurrence, given: dict[str, Any], known: Mapping[Any, int], T: int, batch: int | None, scale: float, seed: int
-) -> tuple[dict[str, Any], list[str]]:
-    """Inputs that were not given, drawn: sequences, targets and weights of the loss."""
-    rng = np.random.default_rng([seed, 1])
-    targets = loss_targets(net)
-    lead = () if batch is None else (batch,)
-    out, notes = dict(given), []
+def _told(
+    net: Recurrence, whole: Mapping[str, Any], given: Mapping[str, Any], T: int, scale: float, state: float, seed: int
+) -> list[str]:
+    """What was drawn, in words."""
+    targets, main = loss_targets(net), _main_input(net)
+    notes = []
     for name in net.inputs:
-        if name in out:
-            continue
-        size = int(sp.sympify(net.shape(name)[0]).subs({**{s: OUTPUTS for s in net.sizes}, **known}))
-        timed = isinstance(net.leaves[name], tm.At)
-        shape = (*([T] if timed else []), *lead, size)
-        loss = targets.get(name)
-        if loss is tm.CrossEntropy:
-            out[name] = np.eye(size)[rng.integers(size, size=shape[:-1])]
-        elif loss in (tm.LogLoss, tm.BinaryCrossEntropy):
-            out[name] = rng.integers(2, size=shape).astype(float)
-        else:
-            out[name] = rng.standard_normal(shape) * (1.0 if loss else scale)
-        words = f"{T} steps of N(0, {scale:g}²)" if timed and not loss else "random"
-        notes.append(f"{'input' if name == _main_input(net) else name}: {words}, seed {seed}")
-    if not any(isinstance(net.leaves[n], tm.At) for n in net.inputs):
-        out["T"] = T
-    return out, notes
+        if name not in given:
+            timed = isinstance(net.leaves[name], tm.At) and name not in targets
+            words = f"{T} steps of N(0, {scale:g}²)" if timed else "random"
+            notes.append(f"{'input' if name == main else name}: {words}, seed {seed}")
+    states = [n for n in net.initial_states if n in whole]
+    return [*notes, f"{', '.join(states)}: N(0, {state:g}²), seed {seed}"] if states else notes

@@ -1,9 +1,9 @@
 """Sweeps: one measure at every point of a grid, for several seeds, on any executor.
 
-A measurement depends on its point and its seed alone, never on where or when it is made: each has a
-seed of its own, from its place in the grid and its content, and linear algebra is held to one
-thread, because its last digits depend on how many there are.  So the same sweep gives the same bytes
-in one process, on many, on a cluster, interrupted or not.
+A measurement depends on its point and its seed alone, never on where or when it is made, nor on what
+else is in the grid: the measure gets both as they are, and linear algebra is held to one thread,
+because its last digits depend on how many there are.  So the same sweep gives the same bytes in one
+process, on many, on a cluster, interrupted or not, and a measurement is found again by hand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from rnnderive.chains.plan import Grid, Measure, axes_of, expand, header_of, own_seed
+from rnnderive.chains.plan import Grid, Measure, axes_of, expand, header_of
 from rnnderive.chains.results import Number, Record, ResultsFile, number, read_results
 from rnnderive.chains.table import Sweep
 from rnnderive.errors import InputError, RnnDeriveError
@@ -63,13 +63,14 @@ def sweep(
     Parameters
     ----------
     measure : callable
-        ``measure(point, seed)`` takes a dict and an integer of 64 bits, and returns a dict of numbers.
+        ``measure(point, seed)`` takes a dict and one of `seeds`, and returns a dict of numbers.
         For worker processes it stands at the top of a module, or is a ``functools.partial`` of one that does.
     grid : mapping or list of mappings
         Name → values, for every combination of them; or the points themselves.  A value is a finite
         number, a string, a truth value, None, or a tuple of such.
     seeds : int or ints
-        How many (0, 1, …), or which.
+        How many (0, 1, …), or which.  A seed is the same at every point, so that points differ by
+        what they are and not by chance.
     executor : concurrent.futures.Executor, optional
         Where to measure: in this process unless given.  :func:`processes` makes one of processes on this
         machine; ``dask.distributed.Client(…).get_executor()`` is one on a cluster (the extra ``cluster``).
@@ -222,7 +223,7 @@ def _one(measure: Measure, place: int, seed: int, point: dict[str, Any]) -> Reco
     """One measurement; runs where the executor runs it."""
     _hold_to_one_thread()
     try:
-        found = measure(dict(point), own_seed(place, seed, point))
+        found = measure(dict(point), seed)
         return Record(place, seed, point, _numbers(found, point))
     except Exception as error:
         words = f"{type(error).__name__}: {error}"

@@ -18,6 +18,7 @@ from rnnderive.chains.analysis import analyze
 from rnnderive.chains.ensemble import KINDS, Ensemble
 from rnnderive.chains.phases import Phases, phase_diagram
 from rnnderive.chains.results import Record, ResultsError
+from rnnderive.chains.setting import setting
 from rnnderive.chains.sweep import processes
 from rnnderive.chains.table import Sweep
 
@@ -47,7 +48,7 @@ def test_gain_multiplies_recurrent_weights_and_nothing_else() -> None:
 def test_scales_multiply_the_input_and_the_initial_state_alone() -> None:
     params, one = ensemble().draw(1)
     again, two = ensemble(input_scale=3.0, state_scale=0.0).draw(1)
-    assert np.array_equal(two["x"], 3 * one["x"]) and not two["h0"].any() and one["h0"].any()
+    assert np.array_equal(two["x"], 3 * one["x"]) and "h0" not in two and one["h0"].any()
     assert np.array_equal(one["target"], two["target"])
     assert all(np.array_equal(params[n], again[n]) for n in params)
 
@@ -91,12 +92,40 @@ def test_measurements_are_those_of_the_analysis() -> None:
     nets = ensemble("lstm", gain=2.0)
     found, (params, inputs) = nets.measure(4), nets.draw(4)
     whole = analyze(nets.net, params, inputs)
-    slope = np.diff(whole.operator)[4:].mean()
-    assert found["rate"] == pytest.approx(slope, rel=1e-9)
+    assert found["rate"] == whole.verdict.rate.value and found["memory"] == whole.verdict.memory
+    assert KINDS[int(found["kind"])] == whole.verdict.kind
     _, gradients = rd.derive(nets.net).lambdify()(params, inputs)
     size = np.log(np.sqrt(sum((g**2).sum() for g in gradients.values())))
     assert found["gradient"] == pytest.approx(size, rel=1e-12)
     assert found["saturation"] == np.mean([s.saturated for s in whole.slopes if s.name not in "fio"])
+
+
+def test_a_network_depends_on_its_point_and_the_seed_alone() -> None:
+    """Points that are added, before or between, change no other; at one seed points differ by what they are."""
+    few = phase_diagram("rnn", {"gain": [0.5, 1.5]}, sizes=SIZES, T=30, seeds=2)
+    more = phase_diagram(
+        "rnn", {"gain": [0.2, 0.5, 1.0, 1.5], "input_scale": [0.3, 1.0]}, sizes=SIZES, T=30, seeds=[5, 1, 0]
+    )
+    for name in ("rate", "lyapunov", "gradient"):
+        assert np.array_equal(few.grid(name, None), more.grid(name, None)[1::2, 1, :0:-1])
+    one, two = (ensemble(gain=g, T=T).draw(3) for g, T in ((1.0, 40), (2.0, 40)))
+    assert np.array_equal(one[1]["x"], two[1]["x"]) and np.array_equal(2 * one[0]["U"], two[0]["U"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings", "same"),
+    [
+        ("rnn", {"gain": 1.5, "input_scale": 0.3}, {"gain": 1.5, "scale": 0.3}),
+        ("lstm", {"forget_bias": 2.0, "scheme": "pytorch"}, {"roles": {"forget_bias": 2.0}, "scheme": "pytorch"}),
+        ("gru", {"forget_bias": 1.0, "T": 60}, {"roles": {"update_bias": 1.0}, "T": 60}),
+    ],
+)
+def test_a_network_of_a_sweep_is_found_again_by_its_seed(cell: str, settings: Any, same: Any) -> None:
+    measured = ensemble(cell, **settings).measure(7)
+    found = setting(rd.cells.load(cell), sizes=SIZES, state_scale=1.0, seed=7, **{"T": 40, **same})
+    verdict = analyze(found.net, found.params, found.inputs).verdict
+    assert (measured["rate"], KINDS[int(measured["kind"])]) == (verdict.rate.value, verdict.kind)
+    assert measured["memory"] == (np.inf if verdict.memory is None else verdict.memory)
 
 
 def test_the_exponent_is_that_of_the_spectrum() -> None:
@@ -282,6 +311,9 @@ def test_categories_and_what_is_not_finite_are_drawn(diagram: Phases) -> None:
         ({"gain": [1.0]}, {"cell": 3}, "found int; expected a recurrence"),
         ({"gain": [1.0]}, {"cell": "dense"}, "no chain"),
         ({"gain": [1.0]}, {"roles": {"diagonal": 1}}, "no parameter here"),
+        ({"h": [8, 20_000]}, {}, "more than the 8 GiB allowed: h 20000.*allow it with memory="),
+        ({"h": [800], "T": [10_000]}, {}, "more than the 8 GiB allowed: .* 10000 steps"),
+        ({"h": [64]}, {"memory": 0.001}, "more than the 0.001 GiB allowed"),
     ],
 )
 def test_bad_input_gets_a_clear_error_before_anything_is_measured(axes: Any, options: Any, words: str) -> None:

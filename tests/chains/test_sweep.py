@@ -99,21 +99,22 @@ def test_the_number_of_threads_does_not_enter_the_bytes(expected: bytes, tmp_pat
     assert path.read_bytes() == expected
 
 
-def test_each_measurement_has_a_seed_of_its_own_from_its_place_and_content() -> None:
-    def seed_of(point: dict[str, Any], seed: int) -> dict[str, int]:
-        return {"seed of": seed, "high": seed >> 32}
+def test_a_measurement_is_that_of_its_point_and_seed_alone() -> None:
+    """Called by hand with the same two it gives the same, whatever else is in the grid."""
 
-    def seeds(grid: Any, seeds: Any = 3) -> list[int]:
-        return [int(r.values["seed of"]) for r in sweep(seed_of, grid, seeds=seeds)]
+    def measure(point: dict[str, Any], seed: int) -> dict[str, float]:
+        return {"draw": np.random.default_rng(seed).normal() * point["a"] + point["b"]}
 
-    first = seeds({"a": range(5), "b": [0, 1]})
-    assert len(set(first)) == 30 and max(first) > 2**62
-    assert seeds({"a": range(5), "b": [0, 1]}) == first
-    assert seeds({"a": range(6), "b": [0, 1]})[:30] == first
-    assert seeds([{"a": a, "b": b} for a in range(5) for b in (0, 1)]) == first
-    assert not set(seeds({"a": range(5), "b": [0, 2]})[3:6]) & set(first)  # another content
-    assert not set(seeds([{"a": 0, "b": 0}] * 2)[3:]) & set(first)  # another place
-    assert seeds({"a": [0], "b": [0]}, [2]) == first[2:3]
+    def found(grid: Any, seeds: Any = 3) -> dict[tuple[Any, ...], Any]:
+        return {(*r.point.values(), r.seed): r.values["draw"] for r in sweep(measure, grid, seeds=seeds)}
+
+    first = found({"a": range(5), "b": [0, 1]})
+    assert all(value == measure({"a": a, "b": b}, s)["draw"] for (a, b, s), value in first.items())
+    for grid in ({"a": [7, *range(5)], "b": [0, 1]}, {"a": range(5), "b": [-1, 0, 0.5, 1]}, {"a": [3], "b": [1]},
+                 [{"a": a, "b": b} for b in (1, 0) for a in range(5)]):  # fmt: skip
+        again = found(grid, [2, 0])
+        assert len(set(again) & set(first)) >= 2
+        assert all(again[key] == first[key] for key in set(again) & set(first))
 
 
 # ------------------------------------------------------------ stopped and begun again
@@ -283,6 +284,17 @@ def test_a_damaged_line_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------ files that are refused
+
+
+def test_a_file_of_a_version_that_draws_other_networks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    sweep(fine, {"a": [1, 2]}, results=path)
+    old = path.read_bytes().replace(b"rnnderive sweep 2", b"rnnderive sweep 1")
+    path.write_bytes(old)
+    for open_it in (lambda: sweep(fine, {"a": [1, 2]}, results=path), lambda: read_sweep(path)):
+        with pytest.raises(InputError, match=r"of another version .*draws other networks .*give another path"):
+            open_it()
+    assert path.read_bytes() == old
 
 
 def fine(point: dict[str, Any], seed: int) -> dict[str, float]:
