@@ -1,6 +1,7 @@
 """Characters of user text: which can be printed everywhere, and typographic quotation marks.
 
-Both printers pass all text through :func:`clean`, so that they show the same.
+All printers pass text through :func:`typographic`, and those of PDFs through :func:`printable`,
+so that they show the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import unicodedata
 from rnnderive.printing import Word
 from rnnderive.report.fit import width
 
-__all__ = ["LATEX", "clean", "is_cyrillic", "pieces"]
+__all__ = ["LATEX", "LATIN", "composed", "is_cyrillic", "pieces", "printable", "typographic"]
 
 # What pdfLaTeX does not know by itself, in text. Greek is added below.
 LATEX: dict[str, str] = {
@@ -40,7 +41,7 @@ LATEX.update({word[0]: rf"\ensuremath{{\{word[1:]}}}" for word in _GREEK.split()
 LATEX.update({c: rf"\ensuremath{{^{k}}}" for k, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
 LATEX.update({c: rf"\ensuremath{{_{k}}}" for k, c in enumerate("₀₁₂₃₄₅₆₇₈₉")})
 
-_LATIN = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿĀāĂăĄąĆćČčĎďĐđĒēĘęĚěĞğĪīİıŁłŃńŇňŌōŐőŒœŔŕŘř"
+LATIN = set("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿĀāĂăĄąĆćČčĎďĐđĒēĘęĚěĞğĪīİıŁłŃńŇňŌōŐőŒœŔŕŘř"
              "ŚśŞşŠšŢţŤťŪūŮůŰűŸŹźŻżŽž¡¿")  # fmt: skip
 
 
@@ -49,24 +50,44 @@ def is_cyrillic(char: str) -> bool:
     return "А" <= char <= "я" or char in "Ёё"
 
 
-def clean(text: str, verbatim: bool = False) -> str:
-    """Return `text` with composed characters, typographic quotes, and U+4E16 for what cannot be printed.
+def typographic(text: str, quotes: tuple[str, str] = ("“", "”")) -> str:
+    """Composed characters, single spaces, and the quotation marks of a language for straight ones.
 
     Examples
     --------
-    >>> clean('a "b" don\\'t')
-    'a “b” don’t'
+    >>> typographic('a "b"  don\\'t'), typographic('a "b"', ("«", "»"))
+    ('a “b” don’t', 'a «b»')
     """
-    text = unicodedata.normalize("NFC", text)
-    if not verbatim:
-        text = re.sub(r"[ \t\r\n\f\v]+", " ", text)
-        text = re.sub(r'(^|[\s(\[{«“])"', r"\1“", text).replace('"', "”")
-        text = re.sub(r"(^|[\s(\[{«“])'", r"\1‘", text).replace("'", "’")
-    return "".join(c if _printable(c) else f"[U+{ord(c):04X}]" for c in text if c not in "\u200b\u00ad\ufeff")
+    text = re.sub(r"[ \t\r\n\f\v]+", " ", composed(text))
+    opening, closing = quotes
+    text = re.sub(r'(^|[\s(\[{«“])"', rf"\1{opening}", text).replace('"', closing)
+    return re.sub(r"(^|[\s(\[{«“])'", r"\1‘", text).replace("'", "’")
+
+
+def composed(text: str) -> str:
+    """Text in normal form C, without characters that have no width and without control characters."""
+    return _UNSEEN.sub("", unicodedata.normalize("NFC", text))
+
+
+# Marks of direction and zero width, and controls other than tab and line feed.
+_UNSEEN = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2066-\u2069\u00ad\ufeff\u0000-\u0008\u000b-\u001f\u007f-\u009f\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Text with U+4E16 in brackets for a character that the fonts of the PDF lack.
+
+    Examples
+    --------
+    >>> printable("x 漢")
+    'x [U+6F22]'
+    """
+    return "".join(c if _printable(c) else f"[U+{ord(c):04X}]" for c in text)
 
 
 def _printable(char: str) -> bool:
-    return " " <= char <= "~" or char in "\n" or char in LATEX or char in _LATIN or is_cyrillic(char)
+    return " " <= char <= "~" or char in "\n" or char in LATEX or char in LATIN or is_cyrillic(char)
 
 
 def pieces(text: str, room: float = 41.0, longest: int = 24) -> list[str]:

@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rnnderive import printing as pr
 from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
-from rnnderive.report.characters import LATEX, clean, is_cyrillic, pieces
+from rnnderive.report.characters import LATEX, LATIN, composed, is_cyrillic, pieces, printable, typographic
 from rnnderive.report.document import (
     Aligned,
-    Bold,
     Box,
-    Bullets,
-    Cite,
-    Code,
     Document,
-    Emph,
     Equation,
     Figure,
-    Formula,
-    Inline,
     Listing,
     Numbered,
-    Paragraph,
-    Ref,
     References,
     Section,
     Step,
     Steps,
     Table,
     Text,
-    inlines,
     plain,
 )
-from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, column_shares, formula_lines, wrapped
-from rnnderive.report.numbering import Manuscript, Target, number
+from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, wrapped
+from rnnderive.report.numbering import Manuscript, Target
+from rnnderive.report.printer import Figures, Printer, Rows
 
 __all__ = ["CYRILLIC_FILES", "FILES", "escape", "latex_source"]
 
@@ -48,6 +39,8 @@ FILES = (
     "hyperref.sty", "lmr10.pfb", "lmmi10.pfb", "ec-lmr10.tfm", "msam10.pfb", "pdftex.def",
 )  # fmt: skip
 CYRILLIC_FILES = ("t2aenc.def", "t2acmr.fd", "sfrm1095.pfb")
+# What sets a run of text in an encoding that is not the document's: a command, and its family of fonts.
+_RUNS = {"T2A": ("cyr", "cmr"), "T1": ("lat", "lmr")}
 
 _PREAMBLE = r"""
 \documentclass[11pt,a4paper]{article}
@@ -115,7 +108,7 @@ _PREAMBLE = r"""
 """
 
 
-def latex_source(document: Document | Manuscript, figures: Mapping[str, tuple[str, float]] | None = None) -> str:
+def latex_source(document: Document | Manuscript, figures: Figures | None = None) -> str:
     """Return a document as LaTeX source.
 
     Parameters
@@ -126,8 +119,7 @@ def latex_source(document: Document | Manuscript, figures: Mapping[str, tuple[st
         File and width (cm) of every figure, by its anchor; ``figures/figure-1`` and 16 cm unless
         given.  The file is named without its suffix, which is ``.pdf`` here.
     """
-    manuscript = number(document) if isinstance(document, Document) else document
-    return _Printer(manuscript, figures or {}).document()
+    return _Printer(document, figures).document()
 
 
 _SPECIAL = {
@@ -137,19 +129,21 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-def escape(text: str) -> str:
-    r"""Return text as LaTeX that shows it letter by letter.
+def escape(text: str, encoding: str = "T1") -> str:
+    r"""Return text as LaTeX that shows it letter by letter, in a document of some encoding.
 
     Examples
     --------
     >>> escape("50% of $x_1$")
     '50\\% of \\$x\\_1\\$'
+    >>> escape("да"), escape("да, é", "T2A")
+    ('\\cyr{да}', 'да, \\lat{é}')
     """
     out = []
-    for cyrillic, run in itertools.groupby(text, is_cyrillic):
+    for needed, run in itertools.groupby(text, lambda c: _encoding(c, encoding)):
         shown = "".join(run)
-        if cyrillic:
-            out.append(rf"\cyr{{{shown}}}")
+        if needed != encoding:
+            out.append(rf"\{_RUNS[needed][0]}{{{shown}}}")
             continue
         shown = "".join(c if c in "–—" else _SPECIAL.get(c) or LATEX.get(c, c) for c in shown)
         # Pairs that a font would join: -- and ,, and !` and <<.
@@ -158,23 +152,43 @@ def escape(text: str) -> str:
     return "".join(out)
 
 
-class _Printer:
-    def __init__(self, manuscript: Manuscript, figures: Mapping[str, tuple[str, float]]) -> None:
-        self.manuscript, self.figures = manuscript, figures
+def _encoding(char: str, main: str) -> str:
+    return "T2A" if is_cyrillic(char) else "T1" if char in LATIN else main
+
+
+class _Printer(Printer):
+    def __init__(self, document: Document | Manuscript, figures: Figures | None = None) -> None:
+        super().__init__(document, figures)
+        self.encoding: str = self.words.latex["encoding"]
 
     # ------------------------------------------------------------ document
 
     def document(self) -> str:
         d = self.manuscript.document
-        body = "\n\n".join([self.title(d), *map(self.section, self.manuscript.sections), *self.footer(d)])
-        cyrillic = r"\cyr" in body
-        head = _PREAMBLE.strip().replace("ENCODINGS", "T2A,T1" if cyrillic else "T1")
-        if cyrillic:
-            head += "\n" + r"\newcommand{\cyr}[1]{{\fontencoding{T2A}\fontfamily{cmr}\selectfont #1}}"
-            head += "\n" + r"\pdfstringdefDisableCommands{\def\cyr#1{#1}}"
-        title, author = escape_bookmark(plain(d.title)), escape_bookmark(d.author)
-        head += "\n" + rf"\hypersetup{{pdftitle={{{title}}},pdfauthor={{{author}}}}}"
-        return head + "\n\n\\begin{document}\n\n" + body + "\n\n\\end{document}\n"
+        body = "\n\n".join([self.title(d), self.body(), *self.footer(d)])
+        others = [e for e, (command, _) in _RUNS.items() if e != self.encoding and rf"\{command}{{" in body]
+        head = [_PREAMBLE.strip().replace("ENCODINGS", ",".join([*others, self.encoding])), *self.language()]
+        for other in others:
+            command, family = _RUNS[other]
+            head.append(
+                rf"\newcommand{{\{command}}}[1]{{{{\fontencoding{{{other}}}\fontfamily{{{family}}}\selectfont #1}}}}"
+            )
+            head.append(rf"\pdfstringdefDisableCommands{{\def\{command}#1{{#1}}}}")
+        title, author = self.bookmark(plain(d.title)), self.bookmark(d.author)
+        about = rf"pdftitle={{{title}}},pdfauthor={{{author}}},pdflang={{{self.words.lang}}}"
+        head.append(rf"\hypersetup{{{about}}}")
+        return "\n".join(head) + "\n\n\\begin{document}\n\n" + body + "\n\n\\end{document}\n"
+
+    def language(self) -> list[str]:
+        """Fonts and hyphenation of the document's language; without its patterns words are not hyphenated."""
+        own = self.words.latex
+        patterns = rf"l@{own['hyphenation']}"
+        return [
+            rf"\renewcommand{{\rmdefault}}{{{own['family']}}}\renewcommand{{\ttdefault}}{{{own['mono']}}}",
+            rf"\expandafter\ifx\csname {patterns}\endcsname\relax\language=255 "
+            rf"\else\language=\csname {patterns}\endcsname\fi",
+            r"\lefthyphenmin=2 \righthyphenmin=3",
+        ]
 
     def title(self, d: Document) -> str:
         lines = [rf"{{\LARGE\bfseries {self.text(d.title)}\par}}"]
@@ -184,7 +198,7 @@ class _Printer:
             lines.append(rf"\vspace{{0.4em}}{{{self.text(d.author)}\par}}")
         out = "\\begin{center}\n" + "\n".join(lines) + "\n\\end{center}"
         if d.contents:
-            heading = self.text(self.manuscript.words("structure.contents"))
+            heading = self.text(self.words("structure.contents"))
             out += f"\n\\renewcommand{{\\contentsname}}{{{heading}}}\\tableofcontents"
         return out
 
@@ -194,46 +208,22 @@ class _Printer:
         lines = "\\\\{}\n".join(self.text(line) for line in d.footer)
         return [f"\\bigskip\\noindent\\rule{{\\linewidth}}{{0.4pt}}\n\n{{\\footnotesize\\raggedright {lines}\\par}}"]
 
-    def section(self, s: Numbered) -> str:
-        section: Section = s.block
+    def heading(self, section: Section, at: Numbered) -> str:
         command = "section" if section.level == 1 else "subsection"
-        lead = rf"{s.number}\hspace{{0.7em}}" if s.number else ""
+        lead = rf"{at.number}\hspace{{0.7em}}" if at.number else ""
         title = self.text(section.title)
-        bookmark = escape_bookmark(f"{s.number} {plain(section.title)}".strip())
+        bookmark = self.bookmark(f"{at.number} {plain(section.title)}".strip())
         entry = rf"\texorpdfstring{{{lead}{title}}}{{{bookmark}}}"
-        heading = rf"\{command}*{{\anchor{{{s.anchor}}}{lead}{title}}}"
-        heading += f"\n\\addcontentsline{{toc}}{{{command}}}{{{entry}}}"
-        return "\n\n".join([heading, *map(self.block, section.blocks)])
+        heading = rf"\{command}*{{\anchor{{{at.anchor}}}{lead}{title}}}"
+        return f"{heading}\n\\addcontentsline{{toc}}{{{command}}}{{{entry}}}"
 
     # ------------------------------------------------------------ blocks
 
-    def block(self, block: Any, boxed: bool = False) -> str:
-        numbered = block if isinstance(block, Numbered) else Numbered(block, "", "")
-        match numbered.block:
-            case Paragraph(content):
-                return self.text(content)
-            case Equation(math, _, note):
-                return self.display([(None, math)], numbered) + self.note(note)
-            case Aligned(rows, _, note):
-                return self.display(rows, numbered) + self.note(note)
-            case Steps(steps):
-                return "\n\n".join(self.step(s) for s in steps)
-            case Table() as table:
-                return self.table(table, numbered)
-            case Figure() as figure:
-                return self.figure(figure, numbered)
-            case Listing() as listing:
-                return self.listing(listing, numbered)
-            case Box() as box:
-                return self.box(box)
-            case Bullets(items, ordered):
-                return self.bullets(items, ordered)
-            case References(entries):
-                return "\n\n".join(self.source(self.manuscript.source(k), v) for k, v in entries.items())
-        raise TypeError(f"no LaTeX for {type(block).__name__}")
+    def paragraph(self, content: Text) -> str:
+        return self.text(content)
 
-    def display(self, rows: Iterable[tuple[pr.Math | None, pr.Math]], at: Numbered) -> str:
-        parts = fit.pages(fit.display(rows, DISPLAY_EM))
+    def display(self, rows: Rows, at: Numbered) -> str:
+        parts = self.parts(rows)
         out = []
         for k, part in enumerate(parts):
             last = k == len(parts) - 1
@@ -242,16 +232,14 @@ class _Printer:
             out.append(f"\\display{tag}{{{_display(part)}}}")
         return "\n".join(out)
 
-    def note(self, note: Text | None) -> str:
-        return f"\n\\note{{{self.text(note)}}}" if note else ""
+    def note(self, note: Text) -> str:
+        return f"\n\\note{{{self.text(note)}}}"
 
-    def step(self, s: Step | Numbered) -> str:
-        assert isinstance(s, Numbered)
-        step: Step = s.block
+    def step(self, at: Numbered) -> str:
+        step: Step = at.block
         mark = rf"\textcolor{{{_colour(step.mark)}}}{{{self.text(step.mark, 9.0)}}}" if step.mark else ""
-        head = rf"\step{{{escape(clean(s.number))}}}{{{self.text(step.rule)}}}{{{mark}}}{{{s.anchor}}}"
-        parts = fit.pages(fit.display([(None, step.math)], DISPLAY_EM))
-        return "\n".join([head, *(f"\\display{{{_display(p)}}}" for p in parts)])
+        head = rf"\step{{{self.plain(at.number, TEXT_EM)}}}{{{self.text(step.rule)}}}{{{mark}}}{{{at.anchor}}}"
+        return "\n".join([head, *(f"\\display{{{_display(p)}}}" for p in self.parts([(None, step.math)]))])
 
     def table(self, table: Table, at: Numbered) -> str:
         shares = column_shares(table)
@@ -278,12 +266,12 @@ class _Printer:
     def caption(self, at: Numbered, text: Text) -> str:
         if not at.word:
             return ""
-        end = "." if text else ""
-        return rf"\anchor{{{at.anchor}}}\captiontext{{{escape(at.word)}{end}}}{{{self.text(text)}}}"
+        word = self.escape(at.word) + ("." if text else "")
+        return rf"\anchor{{{at.anchor}}}\captiontext{{{word}}}{{{self.text(text)}}}"
 
     def figure(self, figure: Figure, at: Numbered) -> str:
         path, wide = self.figures.get(at.anchor, (f"figures/{figure.stem or at.anchor}", 16.0))
-        alt = "".join(f"% {line}\n" for line in clean(figure.alt).split("\n"))
+        alt = f"% {typographic(figure.alt, self.words.quotes)}\n"
         return (
             f"{alt}\\par\\medskip\\noindent\\begin{{minipage}}{{\\linewidth}}\\centering\n"
             f"\\includegraphics[width={wide:g}cm]{{{path}.pdf}}\n\n\\vspace{{0.4em}}\n"
@@ -292,7 +280,7 @@ class _Printer:
 
     def listing(self, listing: Listing, at: Numbered) -> str:
         code = "\n".join(
-            (r"  \ensuremath{\hookrightarrow} " if more else "") + _verbatim(line)
+            (r"  \ensuremath{\hookrightarrow} " if more else "") + self.verbatim(line)
             for more, line in wrapped(listing.code)
         )
         lead = f"{self.caption(at, listing.caption)}\\nopagebreak\n" if at.word else ""
@@ -300,86 +288,73 @@ class _Printer:
 
     def box(self, box: Box) -> str:
         head = rf"\textbf{{{self.text(box.title)}}}\par{chr(10)}" if box.title else ""
-        body = head + "\n\n".join(self.block(b) for b in box.blocks)
+        body = head + self.blocks(box.blocks)
         if any(_breaks_pages(b) for b in box.blocks):
             # A table or a listing cannot stand in a box that TeX keeps on one page.
-            return _ruled(body)
+            return f"\\medskip\\edge{{}}\n{body}\n\n\\edge{{}}\\medskip"
         return f"\\framed{{{body}}}"
 
-    def bullets(self, items: Iterable[Text], ordered: bool) -> str:
+    def bullets(self, items: Sequence[Text], ordered: bool) -> str:
         name = "enumerate" if ordered else "itemize"
         lines = "\n".join(rf"\item{{}} {self.text(i)}" for i in items)
         return f"\\begin{{{name}}}\\setlength{{\\itemsep}}{{0.2em}}\n{lines}\n\\end{{{name}}}"
 
-    def source(self, at: Target, text: Text) -> str:
-        return (
-            rf"\noindent\anchor{{{at.anchor}}}\makebox[2.2em][l]{{{escape(at.text)}}}"
+    def sources(self, entries: Sequence[tuple[Target, Text]]) -> str:
+        return "\n\n".join(
+            rf"\noindent\anchor{{{at.anchor}}}\makebox[2.2em][l]{{{self.escape(at.text)}}}"
             rf"\begin{{minipage}}[t]{{\dimexpr\linewidth-2.2em\relax}}\raggedright {self.text(text)}\end{{minipage}}"
+            for at, text in entries
         )
 
     # ------------------------------------------------------------ inside a line
 
-    def text(self, text: Text, room: float = TEXT_EM, share: float = INLINE_SHARE) -> str:
-        return "".join(self.inline(i, room, share) for i in inlines(text))
+    def escape(self, text: str) -> str:
+        return escape(text, self.encoding)
 
-    def inline(self, item: Inline, room: float, share: float) -> str:
-        match item:
-            case str():
-                return _joined(pieces(clean(item), room))
-            case Formula(math):
-                return self.formula(math, room, share)
-            case Bold(content):
-                return rf"\textbf{{{self.text(content, room, share)}}}"
-            case Emph(content):
-                return rf"\emph{{{self.text(content, room, share)}}}"
-            case Code(text):
-                shown = pieces(clean(text, True).replace("\n", " "), room, 12)
-                return rf"\texttt{{{_joined(shown)}}}"
-            case Ref(label):
-                return self.link(self.manuscript.target(label))
-            case Cite(key):
-                return self.link(self.manuscript.source(key))
-        raise TypeError(f"no LaTeX for {type(item).__name__}")
+    def plain(self, text: str, room: float) -> str:
+        return self.joined(pieces(printable(typographic(text, self.words.quotes)), room))
 
-    def formula(self, math: pr.Math, room: float, share: float) -> str:
-        shown = formula_lines(math, room * share)
-        if shown is None:
-            tall = share == 1 and fit.height(math) > 1.6
-            return rf"\roomy{{${_formula(math)}$}}" if tall else f"${_formula(math)}$"
-        if share < 1:
-            whole = fit.display([(None, math)], DISPLAY_EM)
-            return f"\n\\display{{{_display(whole)}}}\\noindent\n"
-        return rf"\fitted{{\linewidth}}{{{_display(shown, 't')}}}"
+    def joined(self, parts: Iterable[str]) -> str:
+        return r"\allowbreak{}".join(map(self.escape, parts))
+
+    def formula(self, math: pr.Math, tall: bool) -> str:
+        return rf"\roomy{{${_formula(math)}$}}" if tall else f"${_formula(math)}$"
+
+    def inset(self, lines: fit.Display, math: pr.Math) -> str:
+        return f"\n\\display{{{_display(lines)}}}\\noindent\n"
+
+    def broken(self, lines: fit.Display, math: pr.Math) -> str:
+        return rf"\fitted{{\linewidth}}{{{_display(lines, 't')}}}"
+
+    def bold(self, inside: str) -> str:
+        return rf"\textbf{{{inside}}}"
+
+    def emph(self, inside: str) -> str:
+        return rf"\emph{{{inside}}}"
+
+    def code(self, text: str, room: float) -> str:
+        return rf"\texttt{{{self.joined(pieces(printable(composed(text)).replace(chr(10), ' '), room, 12))}}}"
 
     def link(self, target: Target) -> str:
-        return rf"\hyperlink{{{target.anchor}}}{{\textcolor{{rule}}{{{escape(target.text)}}}}}"
+        return rf"\hyperlink{{{target.anchor}}}{{\textcolor{{rule}}{{{self.escape(target.text)}}}}}"
 
+    def bookmark(self, text: str) -> str:
+        """Text for the PDF's outline and title: no commands, only characters."""
+        commands = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+        shown = printable(typographic(text, self.words.quotes))
+        return "".join(rf"\{c}" if c in "{}$&#%_" else commands.get(c, c) for c in shown)
 
-def escape_bookmark(text: str) -> str:
-    """Text for the PDF's outline and title: no commands, only characters."""
-    commands = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-    return "".join(rf"\{c}" if c in "{}$&#%_" else commands.get(c, c) for c in clean(text))
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return r"\allowbreak{}".join(map(escape, parts))
-
-
-def _verbatim(line: str) -> str:
-    """A line of code inside Verbatim, where only backslash and braces are special."""
-    out = []
-    for c in clean(line, verbatim=True):
-        if c in "\\{}":
-            out.append({"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}"}[c])
-        elif c in "'`":
-            out.append(_SPECIAL[c])
-        else:
-            out.append(rf"\cyr{{{c}}}" if is_cyrillic(c) else LATEX.get(c, c))
-    return "".join(out)
-
-
-def _ruled(body: str) -> str:
-    return f"\\medskip\\edge{{}}\n{body}\n\n\\edge{{}}\\medskip"
+    def verbatim(self, line: str) -> str:
+        """A line of code inside Verbatim, where only backslash and braces are special."""
+        out = []
+        for c in printable(composed(line)):
+            if c in "\\{}":
+                out.append({"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}"}[c])
+            elif c in "'`":
+                out.append(_SPECIAL[c])
+            else:
+                out.append(self.escape(c) if not c.isascii() else c)
+        return "".join(out)
 
 
 def _breaks_pages(block: Any) -> bool:

@@ -4,41 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rnnderive import printing as pr
 from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
-from rnnderive.report.characters import clean, pieces
-from rnnderive.report.document import (
-    Aligned,
-    Bold,
-    Box,
-    Bullets,
-    Cite,
-    Code,
-    Document,
-    Emph,
-    Equation,
-    Figure,
-    Formula,
-    Inline,
-    Listing,
-    Numbered,
-    Paragraph,
-    Ref,
-    References,
-    Section,
-    Step,
-    Steps,
-    Table,
-    Text,
-    inlines,
-    plain,
-)
-from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, column_shares, formula_lines, wrapped
-from rnnderive.report.numbering import Manuscript, Target, number
+from rnnderive.report.characters import composed, pieces, printable, typographic
+from rnnderive.report.document import Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
+from rnnderive.report.measures import TEXT_EM, column_shares, wrapped
+from rnnderive.report.numbering import Manuscript, Target
+from rnnderive.report.printer import Figures, Printer, Rows
 
 __all__ = ["escape", "typst_source"]
 
@@ -50,6 +25,7 @@ _PREAMBLE = r"""
 #set heading(numbering: none)
 #show heading: set block(above: 1.6em, below: 0.9em)
 #show heading.where(level: 1): set text(size: 1.12em)
+#show title: set text(size: 1.6em)
 #show math.equation: set text(font: "New Computer Modern Math", weight: 400)
 #show math.equation.where(block: true): set align(left)
 #show math.equation.where(block: true): set block(above: 0pt, below: 0pt)
@@ -67,6 +43,8 @@ _PREAMBLE = r"""
   let ratio = calc.min(1, size.width / calc.max(own.width, 1pt), 23cm / calc.max(own.height, 1pt))
   if ratio < 1 { scale(ratio * 100%, origin: left + top, reflow: true, box(width: own.width, body)) } else { body }
 })
+// A formula, with what a reader hears who does not see it.
+#let math(alt, body) = { set std.math.equation(alt: alt); body }
 #let display(body, number: none, inset: 1.6em, above: 0.95em) = block(
   width: 100%, breakable: false, above: above, below: 0.95em, inset: (left: inset),
   grid(columns: (1fr, auto), column-gutter: 0.8em, align: (left + horizon, right + horizon), fitted(body), number),
@@ -96,7 +74,7 @@ _PREAMBLE = r"""
 """
 
 
-def typst_source(document: Document | Manuscript, figures: Mapping[str, tuple[str, float]] | None = None) -> str:
+def typst_source(document: Document | Manuscript, figures: Figures | None = None) -> str:
     """Return a document as Typst source.
 
     Parameters
@@ -107,8 +85,7 @@ def typst_source(document: Document | Manuscript, figures: Mapping[str, tuple[st
         File and width (cm) of every figure, by its anchor; ``figures/figure-1`` and 16 cm unless
         given.  The file is named without its suffix, which is ``.svg`` here.
     """
-    manuscript = number(document) if isinstance(document, Document) else document
-    return _Printer(manuscript, figures or {}).document()
+    return _Printer(document, figures).document()
 
 
 def escape(text: str) -> str:
@@ -131,28 +108,24 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-class _Printer:
-    def __init__(self, manuscript: Manuscript, figures: Mapping[str, tuple[str, float]]) -> None:
-        self.manuscript, self.figures = manuscript, figures
-
+class _Printer(Printer):
     # ------------------------------------------------------------ document
 
     def document(self) -> str:
         d = self.manuscript.document
+        about = f"title: {self.string(plain(d.title))}, " + (f"author: {self.string(d.author)}, " if d.author else "")
         head = [
-            f"#set document(title: {_string(plain(d.title))}, author: {_string(d.author)}, date: none)"
-            if d.author
-            else f"#set document(title: {_string(plain(d.title))}, date: none)",
+            f"#set document({about}date: none)",
             _PREAMBLE.strip(),
-            f"#set text(lang: {_string(d.lang)})",
+            f"#set text(lang: {_string(self.words.lang)})",
             self.title(d),
         ]
         if d.contents:
-            head.append(f"#outline(title: [{self.text(self.manuscript.words('structure.contents'))}], depth: 2)")
-        return "\n\n".join([*head, *map(self.section, self.manuscript.sections), *self.footer(d)]) + "\n"
+            head.append(f"#outline(title: [{self.text(self.words('structure.contents'))}], depth: 2)")
+        return "\n\n".join([*head, self.body(), *self.footer(d)]) + "\n"
 
     def title(self, d: Document) -> str:
-        lines = [f"#text(size: 1.6em)[#strong[{self.text(d.title)}]]"]
+        lines = [f"#title[{self.text(d.title)}]"]
         if d.subtitle:
             lines.append(f"#text(size: 1.1em)[{self.text(d.subtitle)}]")
         if d.author:
@@ -165,79 +138,50 @@ class _Printer:
         lines = " \\\n".join(self.text(line) for line in d.footer)
         return [f"#v(1em)\n#line(length: 100%, stroke: 0.4pt + luma(60%))\n#text(size: 0.85em)[\n{lines}\n]"]
 
-    def section(self, s: Numbered) -> str:
-        section: Section = s.block
-        lead = f"{s.number}#h(0.7em)" if s.number else ""
-        heading = f"#heading(level: {section.level})[{lead}{self.text(section.title)}] <{s.anchor}>"
-        return "\n\n".join([heading, *map(self.block, section.blocks)])
+    def heading(self, section: Section, at: Numbered) -> str:
+        lead = f"{at.number}#h(0.7em)" if at.number else ""
+        return f"#heading(level: {section.level})[{lead}{self.text(section.title)}] <{at.anchor}>"
 
     # ------------------------------------------------------------ blocks
 
-    def block(self, block: Any) -> str:
-        numbered = block if isinstance(block, Numbered) else Numbered(block, "", "")
-        match numbered.block:
-            case Paragraph(content):
-                return self.text(content)
-            case Equation(math, _, note):
-                return self.display([(None, math)], numbered) + self.note(note)
-            case Aligned(rows, _, note):
-                return self.display(rows, numbered) + self.note(note)
-            case Steps(steps):
-                return "\n".join(self.step(s) for s in steps)
-            case Table() as table:
-                return self.table(table, numbered)
-            case Figure() as figure:
-                return self.figure(figure, numbered)
-            case Listing() as listing:
-                return self.listing(listing, numbered)
-            case Box(blocks, title):
-                head = f"#strong[{self.text(title)}]\n\n" if title else ""
-                return "#framed[\n" + head + "\n\n".join(map(self.block, blocks)) + "\n]"
-            case Bullets(items, ordered):
-                return self.bullets(items, ordered)
-            case References(entries):
-                return "\n\n".join(self.source(self.manuscript.source(k), v) for k, v in entries.items())
-        raise TypeError(f"no Typst for {type(block).__name__}")
+    def paragraph(self, content: Text) -> str:
+        return self.text(content)
 
-    def display(self, rows: Iterable[tuple[pr.Math | None, pr.Math]], at: Numbered) -> str:
-        parts = fit.pages(fit.display(rows, DISPLAY_EM))
+    def display(self, rows: Rows, at: Numbered) -> str:
+        parts = self.parts(rows)
         out = []
         for k, part in enumerate(parts):
             last = k == len(parts) - 1
             tag = f"number: [({at.number})]" if last and at.number else "number: none"
             anchor = f" <{at.anchor}>" if last and at.anchor else ""
             above = ", above: 0.75em" if k else ""
-            out.append(f"#display({tag}{above}, ${_display(part)}$){anchor}")
+            out.append(f"#display({tag}{above}, {_math(part)}){anchor}")
         return "\n".join(out)
 
-    def note(self, note: Text | None) -> str:
-        return f"\n#note[{self.text(note)}]" if note else ""
+    def note(self, note: Text) -> str:
+        return f"\n#note[{self.text(note)}]"
 
-    def step(self, s: Step | Numbered) -> str:
-        assert isinstance(s, Numbered)
-        step: Step = s.block
+    def step(self, at: Numbered) -> str:
+        step: Step = at.block
         mark = f"text(fill: rgb({_string(_colour(step.mark))}))[{self.text(step.mark, 9.0)}]" if step.mark else "[]"
-        head = f"#step([{escape(clean(s.number))}], [{self.text(step.rule)}], {mark}) <{s.anchor}>"
-        parts = fit.pages(fit.display([(None, step.math)], DISPLAY_EM))
-        return "\n".join([head, *(f"#display(inset: 2em, above: 0.75em, ${_display(p)}$)" for p in parts)])
+        head = f"#step([{self.plain(at.number, TEXT_EM)}], [{self.text(step.rule)}], {mark}) <{at.anchor}>"
+        lines = (f"#display(inset: 2em, above: 0.75em, {_math(p)})" for p in self.parts([(None, step.math)]))
+        return "\n".join([head, *lines])
 
     def table(self, table: Table, at: Numbered) -> str:
         shares = column_shares(table)
         names = {"l": "left", "c": "center", "r": "right"}
         align = ", ".join(f"{names[a]} + top" for a in table.align or "l" * len(shares))
         columns = ", ".join(f"{s * 100:g}%" for s in shares)
-        cells = [self.row(table.header, shares, bold=True)]
-        cells += [self.row(row, shares) for row in table.rows]
+        rows = "".join(f"  {self.row(row, shares)},\n" for row in table.rows)
         body = (
             f"#block(width: 100%, align(center, text(size: 0.92em, table(\n"
             f"  columns: ({columns},), align: ({align},), stroke: none, inset: (x: 0pt, y: 0.4em),\n"
             f"  column-gutter: 0.98em,\n"
-            f"  table.hline(stroke: 0.9pt), table.header({cells[0]}, table.hline(stroke: 0.5pt)),\n"
-            + "".join(f"  {row},\n" for row in cells[1:])
-            + "  table.hline(stroke: 0.9pt),\n))))"
+            f"  table.hline(stroke: 0.9pt), table.header({self.row(table.header, shares, bold=True)}, "
+            f"table.hline(stroke: 0.5pt)),\n{rows}  table.hline(stroke: 0.9pt),\n))))"
         )
-        head = self.caption(at, table.caption, sticky=True)
-        return f"{head}\n{body}".lstrip("\n")
+        return f"{self.caption(at, table.caption, sticky=True)}\n{body}".lstrip("\n")
 
     def row(self, cells: Iterable[Text], shares: tuple[float, ...], bold: bool = False) -> str:
         out = []
@@ -249,57 +193,60 @@ class _Printer:
     def caption(self, at: Numbered, text: Text, sticky: bool = False) -> str:
         if not at.word:
             return ""
-        end = "." if text else ""
-        body = f"#caption([{escape(at.word)}{end}], [{self.text(text)}])"
+        body = f"#caption([{escape(at.word)}{'.' if text else ''}], [{self.text(text)}])"
         return f"#block(sticky: {'true' if sticky else 'false'}, width: 100%)[{body}] <{at.anchor}>"
 
     def figure(self, figure: Figure, at: Numbered) -> str:
         path, wide = self.figures.get(at.anchor, (f"figures/{figure.stem or at.anchor}", 16.0))
-        picture = f"#image({_string(path + '.svg')}, width: {wide:g}cm, alt: {_string(clean(figure.alt))})"
+        picture = f"#image({_string(path + '.svg')}, width: {wide:g}cm, alt: {self.string(figure.alt)})"
         caption = f"#caption([{escape(at.word)}.], [{self.text(figure.caption)}])"
         return f"#block(breakable: false, width: 100%)[#align(center)[{picture}]\n{caption}] <{at.anchor}>"
 
     def listing(self, listing: Listing, at: Numbered) -> str:
-        lines = ["  ↪ " * more + clean(line, verbatim=True) for more, line in wrapped(listing.code)]
+        lines = ["  ↪ " * more + printable(composed(line)) for more, line in wrapped(listing.code)]
         code = f"raw({_string(chr(10).join(lines))}, block: true, lang: {_string(listing.language)})"
         return f"{self.caption(at, listing.caption, sticky=True)}\n#listing({code})".lstrip("\n")
 
-    def bullets(self, items: Iterable[Text], ordered: bool) -> str:
+    def box(self, box: Box) -> str:
+        head = f"#strong[{self.text(box.title)}]\n\n" if box.title else ""
+        return f"#framed[\n{head}{self.blocks(box.blocks)}\n]"
+
+    def bullets(self, items: Sequence[Text], ordered: bool) -> str:
         inside = ", ".join(f"[{self.text(i)}]" for i in items)
         return f"#{'enum' if ordered else 'list'}({inside})"
 
-    def source(self, at: Target, text: Text) -> str:
-        return f"#grid(columns: (2.2em, 1fr), [{escape(at.text)}], [{self.text(text)}]) <{at.anchor}>"
+    def sources(self, entries: Sequence[tuple[Target, Text]]) -> str:
+        return "\n\n".join(
+            f"#grid(columns: (2.2em, 1fr), [{escape(at.text)}], [{self.text(text)}]) <{at.anchor}>"
+            for at, text in entries
+        )
 
     # ------------------------------------------------------------ inside a line
 
-    def text(self, text: Text, room: float = TEXT_EM, share: float = INLINE_SHARE) -> str:
-        return "".join(self.inline(i, room, share) for i in inlines(text))
+    def string(self, text: str) -> str:
+        return _string(typographic(text, self.words.quotes))
 
-    def inline(self, item: Inline, room: float, share: float) -> str:
-        match item:
-            case str():
-                return "#sym.zws;".join(map(escape, pieces(clean(item), room)))
-            case Formula(math):
-                shown = formula_lines(math, room * share)
-                if shown is None:
-                    return f"${pr.typst(math)}$"
-                if share < 1:
-                    shown = fit.display([(None, math)], DISPLAY_EM)
-                return f"#display(${_display(shown)}$);" if share < 1 else f"#fitted(${_display(shown)}$);"
-            case Bold(content):
-                return f"#strong[{self.text(content, room, share)}];"
-            case Emph(content):
-                return f"#emph[{self.text(content, room, share)}];"
-            case Code(text):
-                return "#sym.zws;".join(
-                    f"#raw({_string(p)});" for p in pieces(clean(text, True).replace("\n", " "), room, 12)
-                )
-            case Ref(label):
-                return self.link(self.manuscript.target(label))
-            case Cite(key):
-                return self.link(self.manuscript.source(key))
-        raise TypeError(f"no Typst for {type(item).__name__}")
+    def plain(self, text: str, room: float) -> str:
+        return "#sym.zws;".join(map(escape, pieces(printable(typographic(text, self.words.quotes)), room)))
+
+    def formula(self, math: pr.Math, tall: bool) -> str:
+        return f"#math({_string(pr.text(math))}, ${pr.typst(math)}$);"
+
+    def inset(self, lines: fit.Display, math: pr.Math) -> str:
+        return f"#display({_math(lines)});"
+
+    def broken(self, lines: fit.Display, math: pr.Math) -> str:
+        return f"#fitted({_math(lines)});"
+
+    def bold(self, inside: str) -> str:
+        return f"#strong[{inside}];"
+
+    def emph(self, inside: str) -> str:
+        return f"#emph[{inside}];"
+
+    def code(self, text: str, room: float) -> str:
+        shown = pieces(printable(composed(text)).replace("\n", " "), room, 12)
+        return "#sym.zws;".join(f"#raw({_string(p)});" for p in shown)
 
     def link(self, target: Target) -> str:
         return f"#link(<{target.anchor}>)[{escape(target.text)}];"
@@ -310,6 +257,10 @@ def _colour(mark: str) -> str:
 
 
 # ---------------------------------------------------------------- displays
+
+
+def _math(shown: fit.Display) -> str:
+    return f"math({_string(fit.spoken(shown))}, ${_display(shown)}$)"
 
 
 def _display(shown: fit.Display) -> str:
