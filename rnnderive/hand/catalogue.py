@@ -93,9 +93,9 @@ class Catalogue:
         """Edits of one equation; of several at once for ``""``."""
         if place not in self._edits:
             if self.before is not None and self._as_before(place):
-                self._edits[place] = list(rebased(self.before.edits(place), self._system))
+                self._edits[place] = list(rebased(self.before.edits(place), self.system))
             else:
-                narrowed = self._system.narrowed([place] if place else [])
+                narrowed = self.system.narrowed([place] if place else [])
                 self._edits[place] = list(edits_of(narrowed, self.problem))
         return self._edits[place]
 
@@ -108,7 +108,8 @@ class Catalogue:
         return all(n in new and new[n] == old[n] if n in old else n not in new for n in around)
 
     @cached_property
-    def _system(self) -> System:
+    def system(self) -> System:
+        """The adjoint as families of mistakes see it."""
         return system_of(self.problem, self.pulled)
 
     def course(self, at: Point) -> Course:
@@ -165,6 +166,11 @@ class View:
             correct.scales if correct else {n: float(np.abs(course.number(n, self.at)).max()) for n in self.wanted}
         )
         self.right = {n: bool(self.verdicts(course, n)[0]) for n in self.wanted}
+
+    def has_shape(self, name: str) -> bool:
+        """Whether what was claimed has the shape of what it is claimed for."""
+        found: tuple[int, ...] = self.catalogue.course(self.at).number(name, self.at).shape[1:]
+        return found == self.wanted[name].shape
 
     def verdicts(self, run: Course, name: str) -> Any:
         """For each variant, whether it gives the array that was claimed."""

@@ -8,7 +8,7 @@ apart in them.  What is named reproduces the numbers; where nothing does, that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rnnderive.calculus import Adjoint
+from rnnderive.hand.bounds import clipped_within
 from rnnderive.hand.catalogue import Catalogue, Sight, View, catalogue_of, fits
 from rnnderive.hand.edits import Edit, clippings
 from rnnderive.hand.problem import Problem
@@ -147,10 +148,14 @@ class _State:
         fits = [e for p in self.places(True) for e in self.tried(p, _explains)[0]]
         if fits:
             return min(fits, key=lambda e: e.rank)
-        clipped = list(clippings(self.catalogue.problem, bounds, self.catalogue.pulled))
-        longest = self.views[-1]  # a bound shows only where entries reach it
-        good = longest.judge(len(clipped), self.catalogue.run(longest.at, clipped))[0].all(axis=1)
-        return next((e for e, ok in zip(clipped, good, strict=True) if ok), None)
+        return self.first_that_fits(clippings(self.catalogue.problem, bounds, self.catalogue.pulled))
+
+    def first_that_fits(self, made: Iterable[Edit]) -> Edit | None:
+        """The first of some edits that gives every number at every point; the longest run tells most."""
+        for edit in made:
+            if all(v.judge(1, self.catalogue.run(v.at, [edit]))[0].all() for v in self.views[::-1]):
+                return edit
+        return None
 
 
 def _explains(view: View, table: Any, moved: Any) -> Any:
@@ -214,6 +219,10 @@ def diagnose(
             last = state.single(bounds)
             if last is not None:
                 return _named((*state.made, last), first)
+        if depth == min(2, most):
+            last = start.first_that_fits(clipped_within(start.catalogue, start.views))
+            if last is not None:
+                return _named((last,), first)
         if depth < most:
             states = _further(states)
     return Diagnosis((), False, None, first)

@@ -150,3 +150,35 @@ def test_a_gradient_of_another_shape_is_not_compared():
     sights = seen(problem, problem.derivation.pulled)
     grads = {**sights[0].claims.grads, "b_h": np.zeros((2, 7))}
     assert not diagnose(problem, [Sight(sights[0].at, Claims(grads))], most=1).explained
+
+
+def _clipped(net, name, bound, handed=False):
+    """The adjoint's equations with one clipped, written out as text."""
+    lines = []
+    for e in net.equations:
+        right = str(e.right)
+        if e.name == name:
+            rest, right = ("V.T @ delta_y[t] + ", "U.T @ delta_h[t+1]") if handed else ("", f"({right})")
+            right = f"{rest}{right} - relu({right} - {bound}) + relu(-({right}) - {bound})"
+        lines.append(f"{e.left} = {right}")
+    return rd.Recurrence.parse("\n".join(lines), loss=net.loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "handed", "said"),
+    [
+        ("dh", False, "dh is clipped at ±0.0625 at every step"),
+        ("delta_h", False, "delta_h is clipped at ±0.0625 at every step"),
+        ("dh", True, "dh: what step t+1 hands on is clipped at ±0.0625 at every step"),
+    ],
+)
+def test_clipping_inside_the_recursion_is_found_with_its_bound(name, handed, said):
+    problem = problem_of("vanilla")
+    net = _clipped(problem.derivation.adjoint, name, 0.0625, handed)
+    sights = []
+    for steps in (6, 1, 2):
+        at = point(problem.net, T=steps, seed=steps, sizes=problem.sizes)
+        run = course(net, problem.net, at, None, correct_run(problem, at))
+        sights.append(Sight(at, Claims({n: run.number(g, at)[0] for n, g in problem.gradients.items()})))
+    found = diagnose(problem, sights)
+    assert [m.text for m in found] == [said]

@@ -11,12 +11,23 @@ from dataclasses import replace
 from typing import Any
 
 from rnnderive.calculus import Adjoint, truncated
-from rnnderive.hand.edits import factors, paths, scales, sums, swaps, times
+from rnnderive.hand.edits import clips, factors, paths, scales, sums, swaps, times
+from rnnderive.hand.edits.clips import Clip
 from rnnderive.hand.edits.edit import Draft, Edit, Found, System
-from rnnderive.hand.edits.scales import clips
 from rnnderive.hand.problem import Problem
 
-__all__ = ["FAMILIES", "Edit", "System", "clippings", "edits", "edits_of", "rebased", "system_of", "truncations"]
+__all__ = [
+    "FAMILIES",
+    "Clip",
+    "Edit",
+    "System",
+    "clippings",
+    "edits",
+    "edits_of",
+    "rebased",
+    "system_of",
+    "truncations",
+]
 
 FAMILIES: tuple[Draft, ...] = (
     sums.accumulations,
@@ -101,7 +112,7 @@ def rebased(made: Iterable[Edit], system: System) -> Iterator[Edit]:
 def clippings(problem: Problem, bounds: Mapping[str, float], base: Adjoint | None = None) -> Iterator[Edit]:
     """Gradients clipped at bounds that were read off the numbers: gradient → bound."""
     system = system_of(problem, base)
-    yield from _distinct(clips(system, dict(bounds)), system, set(), len(FAMILIES))
+    yield from _distinct(clips.clips(system, dict(bounds)), system, set(), len(FAMILIES))
 
 
 def _distinct(found: Iterator[Found], system: System, seen: set[Any], rank: int) -> Iterator[Edit]:

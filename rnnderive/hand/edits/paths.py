@@ -8,7 +8,7 @@ from rnnderive.hand.edits.edit import Found, System, parts, spoken
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
-__all__ = ["boundaries", "carries", "one_minus", "summands"]
+__all__ = ["boundaries", "carries", "from_elsewhere", "one_minus", "summands"]
 
 
 def _is_carry(system: System, name: str, part: Term) -> bool:
@@ -42,14 +42,15 @@ def carries(system: System) -> Iterator[Found]:
     """All that a quantity receives from another step is left out: the gradient stops at every step."""
     for name, e in system.places():
         there = parts(e.right, tm.Plus)
-        kept = [p for p in there if not _from_elsewhere(system, p)]
+        kept = [p for p in there if not from_elsewhere(system, p)]
         if e.timed and 0 < len(kept) < len(there) - 1:
             right = tm.plus(tm.Zeros(*e.right.shape), *kept)
             text = f"{name}: nothing is handed on from step t+1 to step t"
             yield "missing path", name, text, system.change(name, right)
 
 
-def _from_elsewhere(system: System, part: Term) -> bool:
+def from_elsewhere(system: System, part: Term) -> bool:
+    """Whether a summand is handed on from another step."""
     return any(isinstance(n, tm.At) and n.name in system.backward and n.lag for n in tm.members(part))
 
 

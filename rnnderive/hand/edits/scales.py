@@ -1,4 +1,4 @@
-"""Scales: factors of T, the batch, a size, 2, ½, −1; gradients clipped."""
+"""Scales: factors of T, the batch, a size, 2, ½, −1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.syntax import write_size
 from rnnderive.language.terms import Term
 
-__all__ = ["clipped", "clips", "scales"]
+__all__ = ["scales"]
 
 
 def _factors(system: System) -> Iterator[tuple[str, str, Term]]:
@@ -46,21 +46,3 @@ def scales(system: System) -> Iterator[Found]:
             if name not in system.of and isinstance(factor, tm.Extent | tm.Power):
                 continue  # inside, people forget a sign or a factor of 2; sizes come in with sums and means
             yield kind, name, f"{name} {words}", {name: tm.times(factor, e.right)}
-
-
-def clips(system: System, bounds: dict[str, float]) -> Iterator[Found]:
-    """Gradients clipped, each at a bound of its own or all at one, estimated from the numbers."""
-    bounds = {n: c for n, c in bounds.items() if n in system.backward}
-    if not bounds:
-        return
-    largest = max(bounds.values())
-    everything = {n: clipped(system.backward[n].right, largest) for n in bounds}
-    yield "clipped", next(iter(bounds)), f"every gradient is clipped at ±{largest:.6g}", everything
-    for name, bound in bounds.items():
-        yield "clipped", name, f"{name} is clipped at ±{bound:.6g}", {name: clipped(system.backward[name].right, bound)}
-
-
-def clipped(term: Term, bound: float) -> Term:
-    """The term, no entry beyond ±bound: x − relu(x − c) + relu(−x − c)."""
-    c = tm.times(tm.Number(sp.Rational(bound)), tm.Ones(*term.shape))
-    return tm.plus(term, -tm.Apply("relu", term - c), tm.Apply("relu", -term - c))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import sympy as sp
 
@@ -48,9 +49,7 @@ def members(system: System) -> Iterator[Found]:
     if system.batch is None or system.batch == 1:
         return
     for which in ("last", "first"):
-        fresh = {
-            n: tm.transform(system.backward[n].right, lambda node, which=which: _one(node, which)) for n in system.of
-        }
+        fresh = {n: tm.transform(system.backward[n].right, partial(_one, which=which)) for n in system.of}
         fresh = {n: r for n, r in fresh.items() if r != system.backward[n].right}
         words = "overwritten by every sequence of the batch instead of accumulated: only the last one is left"
         words = words if which == "last" else "of the batch only the first sequence is counted"
