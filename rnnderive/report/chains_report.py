@@ -17,11 +17,12 @@ from rnnderive.chains import theory
 from rnnderive.chains.theory import Claim, forms
 from rnnderive.errors import InputError
 from rnnderive.report import document as doc
-from rnnderive.report import parts
 from rnnderive.report.chains_derivations import DERIVATIONS, steps
 from rnnderive.report.chains_figures import figure_of
 from rnnderive.report.chains_tables import claim_table, prose
 from rnnderive.report.engine import ENGINES, build
+from rnnderive.report.languages import load
+from rnnderive.report.parts.footer import command_line, versions
 
 __all__ = ["ChainsReport", "chains", "chains_document", "measured_claims"]
 
@@ -170,7 +171,7 @@ def chains_document(found: Claims, quick: bool = False) -> doc.Document:
         "Gradient chains: theory next to measurement",
         [_result(found), _methods(), *_topics(found, quick), _numbers_corrected(), _seeds()],
         subtitle="Published and exact results, reproduced by rnnderive’s own derivations",
-        footer=[*parts.footer(command), *([size] if size else [])],
+        footer=[versions(load("en")), *([size] if size else []), command_line(load("en"), command)],
         contents=False,
     )
 

@@ -1,45 +1,26 @@
-"""Pictures of recurrences: the unrolled graph, activations, norms against distance.
-
-Matplotlib is imported when something is drawn.
-"""
+"""The unrolled graph: who reads whom over the steps, drawn from the recurrence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import sympy as sp
-
 from rnnderive import printing as pr
 from rnnderive.errors import InputError
-from rnnderive.language import FUNCTIONS, Recurrence, T, Term, t
-from rnnderive.language.algebra import numpy_function
+from rnnderive.language import Recurrence, T, Term, t
 from rnnderive.language.terms import At, Parameter, TimeSum
-from rnnderive.printing.notation import GREEK
-from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
+from rnnderive.printing.style import CM, COLOURS, WIDTH_CM, style
+from rnnderive.report.figures.signs import mathtext
 from rnnderive.report.fit import width
+from rnnderive.report.languages import Words, load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "activation_curves",
-    "drift_over_time",
-    "norms_against_distance",
-    "unrolled_graph",
-]
-
-
-def _math(node: pr.Math) -> str:
-    """A formula for matplotlib's mathtext."""
-    return f"${pr.latex(node)}$"
-
-
-# ---------------------------------------------------------------- the unrolled graph
+__all__ = ["RADIUS", "Arrow", "Node", "Unrolled", "draw_node", "unroll", "unrolled_graph"]
 
 Node = tuple[str, int]  # a sequence at a step; the loss stands at step 0
 
@@ -145,16 +126,17 @@ _KINDS = {  # edge colour, fill, shape
     "other": ("#555555", "#f4f4f4", "circle"),
     "initial": ("#999999", "#ffffff", "circle"),
     "loss": ("#000000", "#ffffff", "diamond"),
+    "parameter": (COLOURS[2], "#e2f2ec", "square"),
 }
 _ARROWS: dict[str, dict[str, Any]] = {
-    "same step": {"color": "#666666", "linestyle": "-", "linewidth": 0.9},
-    "from the past": {"color": COLOURS[1], "linestyle": "-", "linewidth": 1.6},
-    "from the future": {"color": COLOURS[3], "linestyle": (0, (4, 1.6)), "linewidth": 1.6},
+    "same_step": {"color": "#666666", "linestyle": "-", "linewidth": 0.9},
+    "from_past": {"color": COLOURS[1], "linestyle": "-", "linewidth": 1.6},
+    "from_future": {"color": COLOURS[3], "linestyle": (0, (4, 1.6)), "linewidth": 1.6},
 }
-_RADIUS, _ROW = 0.47, 1.45  # cm
+RADIUS, _ROW = 0.47, 1.45  # cm
 
 
-def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None) -> Figure:
+def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None, words: Words | None = None) -> Figure:
     """Draw who reads whom over `T` steps.
 
     One column a step and one row a sequence, in the order of computation from the bottom up;
@@ -168,6 +150,8 @@ def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None) ->
         Number of steps.
     collapse : bool, optional
         Hide gates: see :func:`unroll`.
+    words : Words, optional
+        Of the legend; English unless given.
 
     Returns
     -------
@@ -197,8 +181,8 @@ def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None) ->
             _draw_arrow(axes, arrow, places, rows)
         states = {a.source[0] for a in graph.arrows if a.target[1] and a.source[1] != a.target[1]}
         for node, place in places.items():
-            _draw_node(axes, node, place, _kind(node, graph, states))
-        _legend(axes, graph, states)
+            draw_node(axes, _label(node, graph), place, _kind(node, graph, states))
+        _legend(axes, graph, states, words or load("en"))
     return figure
 
 
@@ -214,15 +198,15 @@ def _kind(node: Node, graph: Unrolled, states: set[str]) -> str:
 def _time(arrow: Arrow) -> str:
     before, after = arrow.source[1], arrow.target[1]
     if after == 0 or before == after:
-        return "same step"
-    return "from the past" if before < after else "from the future"
+        return "same_step"
+    return "from_past" if before < after else "from_future"
 
 
 def _draw_arrow(axes: Axes, arrow: Arrow, places: Mapping[Node, tuple[float, float]], rows: Mapping[str, int]) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     (x0, y0), (x1, y1) = places[arrow.source], places[arrow.target]
-    points = 72 * CM * (_RADIUS + 0.05)
+    points = 72 * CM * (RADIUS + 0.05)
     axes.add_patch(
         FancyArrowPatch(
             (x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=9, shrinkA=points, shrinkB=points, zorder=1,
@@ -244,7 +228,13 @@ def _bend(arrow: Arrow, start: tuple[float, float], end: tuple[float, float]) ->
     return (2 * bulge / distance) * (1 if beside else -1)
 
 
-def _draw_node(axes: Axes, node: Node, place: tuple[float, float], kind: str) -> None:
+def _label(node: Node, graph: Unrolled) -> pr.Math:
+    name = pr.name_math(node[0])
+    return name if node == (graph.loss, 0) else pr.with_index(name, pr.Numeral(str(node[1])))
+
+
+def draw_node(axes: Axes, label: pr.Math, place: tuple[float, float], kind: str) -> None:
+    """A node of a graph: ``input``, ``state``, ``other``, ``initial``, ``loss`` or ``parameter``."""
     from matplotlib.patches import Circle, Patch, Rectangle, RegularPolygon
 
     edge, fill, shape = _KINDS[kind]
@@ -254,19 +244,17 @@ def _draw_node(axes: Axes, node: Node, place: tuple[float, float], kind: str) ->
     x, y = place
     patch: Patch
     if shape == "square":
-        patch = Rectangle((x - 0.9 * _RADIUS, y - 0.9 * _RADIUS), 1.8 * _RADIUS, 1.8 * _RADIUS, **look)
+        patch = Rectangle((x - 0.9 * RADIUS, y - 0.9 * RADIUS), 1.8 * RADIUS, 1.8 * RADIUS, **look)
     elif shape == "diamond":
-        patch = RegularPolygon((x, y), 4, radius=1.2 * _RADIUS, **look)
+        patch = RegularPolygon((x, y), 4, radius=1.2 * RADIUS, **look)
     else:
-        patch = Circle((x, y), _RADIUS, **look)
+        patch = Circle((x, y), RADIUS, **look)
     axes.add_patch(patch)
-    name = pr.name_math(node[0])
-    label = name if kind == "loss" else pr.with_index(name, pr.Numeral(str(node[1])))
-    room = 1.55 * _RADIUS / (0.0353 * width(label, "text"))  # points that fill the node
-    axes.text(x, y, _math(label), ha="center", va="center_baseline", fontsize=min(12, room), zorder=3)
+    room = 1.55 * RADIUS / (0.0353 * width(label, "text"))  # points that fill the node
+    axes.text(x, y, mathtext(label), ha="center", va="center_baseline", fontsize=min(12, room), zorder=3)
 
 
-def _legend(axes: Axes, graph: Unrolled, states: set[str]) -> None:
+def _legend(axes: Axes, graph: Unrolled, states: set[str], words: Words) -> None:
     from matplotlib.lines import Line2D
 
     used = {_time(a) for a in graph.arrows}
@@ -277,135 +265,7 @@ def _legend(axes: Axes, graph: Unrolled, states: set[str]) -> None:
         if kind in kinds and kind != "other":
             dot = Line2D([], [], linestyle="", marker=markers[shape], color=fill, markeredgecolor=edge, markersize=8)
             entries.append((kind, dot))
+    labels = [words.label(f"figure.{name}") for name, _ in entries]
     axes.legend(
-        [e[1] for e in entries], [e[0] for e in entries], loc="lower center", ncols=len(entries),
-        bbox_to_anchor=(0.5, 0.0), handlelength=2.2, columnspacing=1.6,
+        [sign for _, sign in entries], labels, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0), handlelength=2.2, columnspacing=1.6,
     )  # fmt: skip
-
-
-# ---------------------------------------------------------------- curves
-
-
-def activation_curves(names: Sequence[str], span: float = 6.0) -> Figure:
-    """Draw elementwise functions and, beside them, their derivatives.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names in :data:`rnnderive.language.FUNCTIONS`.
-    span : float
-        The argument runs from ``-span`` to ``span``.
-
-    Raises
-    ------
-    InputError
-        For a name that is not in the table.
-    """
-    from matplotlib.figure import Figure
-
-    unknown = [n for n in names if n not in FUNCTIONS]
-    if unknown or not names:
-        raise InputError(f"no elementwise function {', '.join(unknown)!r}; there are {', '.join(FUNCTIONS)}")
-    x = np.linspace(-span, span, 1201)
-    with style():
-        figure = Figure(figsize=(WIDTH_CM * CM, 6.4 * CM), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for k, name in enumerate(names):
-            look = {"color": COLOURS[k % 7], "linestyle": DASHES[k % 7]}
-            left.plot(x, _curve(numpy_function(name), x, ()), label=_applied(name), **look)
-            right.plot(x, _curve(_slope(name), x, FUNCTIONS[name].kinks), label=_applied(name, "'"), **look)
-        for axes, title in ((left, "function"), (right, "derivative")):
-            axes.set(xlabel=_math(pr.Letter("x")), title=title, xlim=(-span, span))
-            axes.legend()
-    return figure
-
-
-def _applied(name: str, mark: str = "") -> str:
-    symbol = FUNCTIONS[name].symbol or name
-    head = pr.Letter(symbol) if symbol in GREEK or len(symbol) == 1 else pr.Word(symbol)
-    return f"${pr.latex(head)}{mark}(x)$"
-
-
-def _slope(name: str) -> Callable[[Any], Any]:
-    """The table's derivative of a function, on arrays."""
-    x = sp.Symbol("x", real=True)
-    row = FUNCTIONS[name]
-    expression = sp.sympify(row.slope(x, row.scalar(x)))
-    found = sp.lambdify(x, expression, [{"erf": np.vectorize(math.erf)}, "numpy"])
-    return lambda values: found(values) + 0.0 * values
-
-
-def _curve(function: Callable[[Any], Any], x: Any, kinks: Sequence[float]) -> Any:
-    """Values, with a gap where there is no derivative."""
-    with np.errstate(all="ignore"):
-        y = np.array(function(x), dtype=float)
-    for kink in kinks:
-        y[np.abs(x - kink) < 1e-9] = np.nan
-    return np.where(np.isfinite(y), y, np.nan)
-
-
-def norms_against_distance(
-    curves: Mapping[str, Sequence[float]],
-    xlabel: str = "distance $T-k$",
-    ylabel: str = "norm of the chain of Jacobians",
-) -> Figure:
-    """Draw norms over the distance in time, on a logarithmic axis.
-
-    Parameters
-    ----------
-    curves : mapping
-        Label to the logarithms (base 10) of the norms at the distances 0, 1, 2, …; logarithms,
-        because a long product of Jacobians leaves the range of floating point.  A norm of zero
-        (minus infinity) ends its curve.
-    xlabel, ylabel : str
-        Labels of the axes.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    with style():
-        figure = Figure(figsize=(WIDTH_CM * CM, 7.4 * CM), layout="constrained")
-        axes = figure.subplots()
-        for k, (label, values) in enumerate(curves.items()):
-            y = np.asarray(values, dtype=float)
-            y = np.where(np.isfinite(y), y, np.nan)
-            axes.plot(
-                np.arange(len(y)), y, label=label, color=COLOURS[k % 7], linestyle=DASHES[k % 7],
-                marker=MARKERS[k % 7], markersize=4, markevery=max(1, len(y) // 12),
-            )  # fmt: skip
-        axes.axhline(0.0, color="#888888", linewidth=0.8)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
-        axes.legend()
-    return figure
-
-
-def drift_over_time(
-    quantiles: Mapping[str, Any], xlabel: str = "step $t$", ylabel: str = "entries of the state"
-) -> Figure:
-    """Draw how a distribution moves over time: one panel a label, bands between quantiles.
-
-    Parameters
-    ----------
-    quantiles : mapping
-        Label to an array (q, steps) of the quantiles at each step, lowest first and q odd: the
-        middle one is drawn as a line, each outer pair as a band.
-    xlabel, ylabel : str
-        Labels of the axes.
-    """
-    from matplotlib.figure import Figure
-
-    with style():
-        figure = Figure(figsize=(WIDTH_CM * CM, 6.4 * CM), layout="constrained")
-        panels = figure.subplots(1, len(quantiles), squeeze=False)[0]
-        for k, (axes, (label, values)) in enumerate(zip(panels, quantiles.items(), strict=True)):
-            y = np.asarray(values, dtype=float)
-            x, middle, colour = np.arange(1, y.shape[1] + 1), len(y) // 2, COLOURS[k % 7]
-            for pair in range(middle):
-                axes.fill_between(x, y[pair], y[-1 - pair], color=colour, alpha=0.2, linewidth=0)
-            axes.plot(x, y[middle], color=colour, linestyle=DASHES[k % 7])
-            axes.set(xlabel=xlabel, title=label)
-        panels[0].set_ylabel(ylabel)
-    return figure

@@ -1,0 +1,80 @@
+"""The derivation in numbered steps: each with its rule and the mark of its check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rnnderive.calculus import Step
+from rnnderive.report import document as doc
+from rnnderive.report import figures
+from rnnderive.report.parts.case import Case
+from rnnderive.report.parts.formulas import equal
+
+__all__ = ["derivation", "gradient_figure", "lines", "rule", "steps", "whole"]
+
+LOCAL = ("jacobian", "blocks")
+
+
+def steps(case: Case) -> list[doc.Section]:
+    """The gradient of the leading parameter, and of the loops' others in the full report."""
+    name, T = case.leading, case.T
+    blocks: list[Any] = [
+        case.say("steps.intro", name=case.formula(name)),
+        gradient_figure(case, name, "gradient"),
+        lines(case, name, T),
+    ]
+    others = [n for n in case.recurrent if n != name]
+    if case.detail == "full":
+        for other in others:
+            blocks += [case.say("steps.same", name=case.formula(other)), lines(case, other, T)]
+    return [case.section("steps.title", blocks, name=case.formula(name), T=T)]
+
+
+def rule(case: Case, step: Step) -> tuple[doc.Inline, ...]:
+    """A step's rule in the report's language."""
+    about = {
+        name: [item for k, term in enumerate(terms) for item in ([", "] if k else []) + [doc.Formula(case.math(term))]]
+        for name, terms in step.about.items()
+    }
+    return case.words(f"rule.{step.kind}", **about)
+
+
+def lines(case: Case, wrt: str, T: Any, *, local: bool = True) -> doc.Steps:
+    """The derivation line by line; without the local Jacobians if so asked."""
+    tints = case.tints(wrt) if isinstance(T, int) else None
+    shown = [m for m in case.marks(wrt, T) if local or m.step.kind not in LOCAL]
+    out = []
+    for m in shown:
+        math = m.step.math(case.net.notation)
+        mark = case.words(f"mark.{'exact' if m.by == 'field' else 'complex_step'}")
+        out.append(
+            doc.Step(m.step.number, rule(case, m.step), tints.paint(math) if tints else math,
+                     f"{'✓' if m else '✗'} {doc.plain(mark)}")
+        )  # fmt: skip
+    return doc.Steps(out)
+
+
+def whole(case: Case, wrt: str, T: Any, *, painted: bool = False, label: str | None = None) -> doc.Equation:
+    """The gradient as a sum of products, in one display."""
+    math = case.math(case.d.chain(wrt, T))
+    return doc.Equation(equal(case.gradient(wrt), case.tints(wrt).paint(math) if painted else math), label)
+
+
+def gradient_figure(case: Case, wrt: str, label: str | None = None) -> doc.Figure:
+    """The paths from the loss back to a parameter, each arrow with the colour and number of its factor."""
+    graph, tints = case.graph(wrt), case.tints(wrt)
+    return doc.Figure(
+        lambda: figures.gradient_graph(graph, tints.edges, words=case.words),
+        case.words("steps.figure", name=case.formula(wrt)),
+        doc.plain(case.words("steps.figure_alt", name=case.formula(wrt), count=len(tints.edges))),
+        label=label,
+    )
+
+
+def derivation(case: Case, names: Sequence[str]) -> list[Any]:
+    """Derivations one after the other, each under its parameter's name."""
+    out: list[Any] = []
+    for name in names:
+        out += [case.say("steps.for", name=case.formula(name)), lines(case, name, case.T)]
+    return out
