@@ -33,6 +33,10 @@ _FENCES = {
     "|": (r"\left|", r"\right|"),
     "‖": (r"\left\|", r"\right\|"),
 }
+_ESCAPED = {
+    "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", "{": r"\lbrace ", "}": r"\rbrace ",
+    **{c: "\\" + c for c in "_%&#$"},
+}  # fmt: skip
 _KNOWN_FUNCTIONS = {"tanh", "exp", "log", "sin", "cos", "max", "min"}
 
 
@@ -98,5 +102,5 @@ def latex(node: Math) -> str:
 def _word(text: str) -> str:
     if text in _KNOWN_FUNCTIONS:
         return "\\" + text
-    escaped = text.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&").replace("#", r"\#")
+    escaped = "".join(_ESCAPED.get(c, c) for c in text)
     return rf"\mathrm{{{escaped}}}"

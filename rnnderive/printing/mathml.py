@@ -27,7 +27,7 @@ from rnnderive.printing.math import (
 from rnnderive.printing.notation import GREEK, SIGNS
 from rnnderive.printing.style import TINTS
 
-__all__ = ["mathml"]
+__all__ = ["fenced", "mathml", "row", "scripted", "table"]
 
 _CLOSING = {"(": ")", "[": "]", "|": "|", "‖": "‖"}
 _MARKS = {"dot": "˙", "hat": "^", "bar": "‾", "tilde": "~"}
@@ -62,7 +62,7 @@ def mathml(node: Math) -> str:
         case Infix(signs, items):
             return row(*(SIGNS[s].mathml + mathml(i) for s, i in zip(signs, items, strict=True)))
         case Script(base, sub, sup):
-            return _script(mathml(base), sub, sup, "sub", "sup")
+            return scripted(mathml(base), sub, sup)
         case Frac(over, under):
             return f"<mfrac>{mathml(over)}{mathml(under)}</mfrac>"
         case Fenced(body, fence):
@@ -70,7 +70,7 @@ def mathml(node: Math) -> str:
         case Call(function, arguments):
             return row(mathml(function), _APPLY, fenced(SIGNS[","].mathml.join(map(mathml, arguments))))
         case Big(sign, lower, upper, body):
-            return row(_script(SIGNS[sign].mathml, lower, upper, "under", "over"), mathml(body))
+            return row(scripted(SIGNS[sign].mathml, lower, upper, "under", "over"), mathml(body))
         case Accent(mark, base):
             return f'<mover accent="true">{mathml(base)}<mo stretchy="false">{_MARKS[mark]}</mo></mover>'
         case Cases(value, condition):
@@ -80,8 +80,9 @@ def mathml(node: Math) -> str:
         case Grid(rows):
             return fenced(table(tuple(tuple(map(mathml, entries)) for entries in rows)), "[")
         case Tinted(body, tint, mark):
-            inside = f'<mrow class="tint-{tint % len(TINTS)}">{mathml(body)}</mrow>'
-            return f'<munder>{inside}<mn class="tint-{tint % len(TINTS)}">{escape(mark)}</mn></munder>' if mark else inside
+            colour = f'class="tint-{tint % len(TINTS)}"'
+            inside = f"<mrow {colour}>{mathml(body)}</mrow>"
+            return f"<munder>{inside}<mn {colour}>{escape(mark)}</mn></munder>" if mark else inside
     raise TypeError(f"no MathML for {type(node).__name__}")
 
 
@@ -103,7 +104,8 @@ def table(rows: tuple[tuple[str, ...], ...], kind: str = "") -> str:
     return f'<mtable class="{kind}">{shown}</mtable>' if kind else f"<mtable>{shown}</mtable>"
 
 
-def _script(base: str, low: Math | None, high: Math | None, below: str, above: str) -> str:
+def scripted(base: str, low: Math | None, high: Math | None, below: str = "sub", above: str = "sup") -> str:
+    """A base with what stands below and above it."""
     parts = base + (mathml(low) if low else "") + (mathml(high) if high else "")
     name = "m" + (below if low else "") + (above if high else "")
     return f"<{name}>{parts}</{name}>" if low or high else base

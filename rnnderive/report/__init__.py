@@ -1,4 +1,4 @@
-"""Reports: a document is a tree of values, printed as Typst and as LaTeX, and built into a PDF.
+"""Reports: a document is a tree of values, printed as PDF (Typst or TeX), LaTeX, HTML and Markdown.
 
 Write a :class:`Document` of blocks and :func:`build` it; numbers, line breaks in formulas and
 figures are taken care of here, the words are the caller's.
@@ -35,14 +35,17 @@ from rnnderive.report.document import (
     Steps,
     Table,
 )
-from rnnderive.report.engine import ENGINES, Report, build, missing_tex
+from rnnderive.report.engine import ENGINES, FORMATS, Report, build, missing_tex
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
+from rnnderive.report.html_printer import html_fragment, html_source
 from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.lecture_report import lecture, lecture_document
+from rnnderive.report.markdown_printer import markdown_source
 from rnnderive.report.typst_printer import typst_source
 
 __all__ = [
     "ENGINES",
+    "FORMATS",
     "Aligned",
     "Bold",
     "Box",
@@ -70,10 +73,13 @@ __all__ = [
     "cell_report",
     "chains",
     "chains_document",
+    "html_fragment",
+    "html_source",
     "languages",
     "latex_source",
     "lecture",
     "lecture_document",
+    "markdown_source",
     "missing_tex",
     "norms_against_distance",
     "typst_source",

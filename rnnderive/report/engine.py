@@ -1,4 +1,4 @@
-"""From a document to files: sources always, the PDF by Typst or by TeX, all moved into place at once.
+"""From a document to files: sources, pages, and the PDF by Typst or by TeX, all moved into place at once.
 
 The same document gives the same bytes: no times, no machine's paths, no fonts of the system.
 """
@@ -12,22 +12,28 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.report.document import Document, Figure, Numbered
+from rnnderive.report.drawing import drawing
+from rnnderive.report.html_printer import html_source
 from rnnderive.report.latex_printer import CYRILLIC_FILES, FILES, latex_source
-from rnnderive.report.measures import TEXT_CM, TEXT_HEIGHT_CM
+from rnnderive.report.markdown_printer import markdown_source
 from rnnderive.report.numbering import Manuscript, number
+from rnnderive.report.printer import Figures
 from rnnderive.report.typst_printer import typst_source
 
-__all__ = ["ENGINES", "Report", "build", "missing_tex"]
+__all__ = ["ENGINES", "FORMATS", "Report", "build", "missing_tex"]
 
 ENGINES = ("auto", "typst", "tex")
+FORMATS = ("pdf", "tex", "html", "md")
+# What a format consists of beside figures, in the order in which the files are put in place.
+_FILES = {"pdf": ("typ", "tex", "pdf"), "tex": ("tex",), "html": ("html",), "md": ("md",)}
+_PICTURES = {"pdf": ("pdf", "svg"), "tex": ("pdf",), "html": (), "md": ("svg",)}
 _SECONDS = 180  # for one run of TeX
 _RUNS = 6
 _EPOCH = 0  # the time that all outputs carry
@@ -35,17 +41,26 @@ _EPOCH = 0  # the time that all outputs carry
 
 @dataclass(frozen=True)
 class Report:
-    """The files of a report, the engine that made the PDF, and what it complained of."""
+    """The files of a report by their suffix, the engine that made the PDF, and what it complained of."""
 
-    pdf: Path
-    tex: Path
-    typ: Path
-    engine: str
+    files: Mapping[str, Path]
+    engine: str = ""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def pdf(self) -> Path:
+        """The PDF."""
+        return self.files["pdf"]
 
-def build(document: Document, output_dir: str | os.PathLike[str], stem: str = "report", engine: str = "auto") -> Report:
-    """Write ``stem.tex``, ``stem.typ``, their figures, and ``stem.pdf`` into a folder.
+
+def build(
+    document: Document,
+    output_dir: str | os.PathLike[str],
+    stem: str = "report",
+    engine: str = "auto",
+    formats: Sequence[str] = ("pdf",),
+) -> Report:
+    """Write a report into a folder: ``stem.pdf`` with its sources and figures, ``stem.html``, ``stem.md``.
 
     Parameters
     ----------
@@ -57,6 +72,8 @@ def build(document: Document, output_dir: str | os.PathLike[str], stem: str = "r
         Name of the files, and of the folder ``figures/<stem>``.
     engine : {'auto', 'typst', 'tex'}
         ``auto`` takes TeX where it is installed with every file needed, else Typst.
+    formats : sequence of {'pdf', 'tex', 'html', 'md'}
+        ``pdf`` comes with ``stem.typ`` and ``stem.tex``; ``html`` is one file with its figures inside.
 
     Returns
     -------
@@ -66,25 +83,46 @@ def build(document: Document, output_dir: str | os.PathLike[str], stem: str = "r
     Raises
     ------
     InputError
-        For an unknown engine or a document with unknown or repeated labels.
+        For an unknown engine or format, or a document with unknown or repeated labels.
     RnnDeriveError
         When TeX is asked for and is not complete, when the engine fails, or when the files
         cannot be written.  What stood in the folder before is then untouched.
     """
+    _choose(engine, formats, stem)
+    manuscript = number(document)
+    used, warnings = "", list[str]()
+    with _workshop(Path(output_dir)) as folder:
+        figures, pictures = _draw(manuscript, folder, stem, {s for f in formats for s in _PICTURES[f]})
+        for suffix, printed in _printed(manuscript, figures, pictures, formats):
+            _write(folder / f"{stem}.{suffix}", printed.encode())
+        if "pdf" in formats:
+            used, warnings = _compile(folder, stem, engine, manuscript)
+        suffixes = [s for f in FORMATS for s in _FILES[f] if f in formats]
+        files = _move(folder, Path(output_dir), stem, list(dict.fromkeys(suffixes)))
+    return Report(files, used, tuple(warnings))
+
+
+def _choose(engine: str, formats: Sequence[str], stem: str) -> None:
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}; expected one of {', '.join(ENGINES)}")
+    if not formats or set(formats) - set(FORMATS):
+        raise InputError(f"found the formats {', '.join(formats) or 'none'}; expected some of {', '.join(FORMATS)}")
     if not re.fullmatch(r"[\w.-]+", stem, re.ASCII) or stem.startswith("."):
         raise InputError(f"{stem!r} is no name for a report; expected letters, digits, '.', '_' and '-'")
-    manuscript = number(document)
-    with _workshop(Path(output_dir)) as folder:
-        figures = _draw(manuscript, folder, stem)
-        tex = latex_source(manuscript, figures)
-        _write(folder / f"{stem}.tex", tex.encode())
-        _write(folder / f"{stem}.typ", typst_source(manuscript, figures).encode())
-        used, warnings = _compile(folder, stem, engine, cyrillic=r"\cyr{" in tex)
-        _move(folder, Path(output_dir), stem)
-    out = Path(output_dir)
-    return Report(out / f"{stem}.pdf", out / f"{stem}.tex", out / f"{stem}.typ", used, tuple(warnings))
+
+
+def _printed(
+    manuscript: Manuscript, figures: Figures, pictures: Figures, formats: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Suffix and text of every source."""
+    if {"pdf", "tex"} & set(formats):
+        yield "tex", latex_source(manuscript, figures)
+    if "pdf" in formats:
+        yield "typ", typst_source(manuscript, figures)
+    if "html" in formats:
+        yield "html", html_source(manuscript, pictures)
+    if "md" in formats:
+        yield "md", markdown_source(manuscript, figures)
 
 
 # ---------------------------------------------------------------- files
@@ -127,8 +165,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _move(folder: Path, target: Path, stem: str) -> None:
-    """Put the finished files in place; the PDF last."""
+def _move(folder: Path, target: Path, stem: str, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Put the finished files in place; the PDF after its sources."""
     target.mkdir(parents=True, exist_ok=True)
     fresh, old = folder / "figures" / stem, target / "figures" / stem
     if old.exists():
@@ -138,57 +176,46 @@ def _move(folder: Path, target: Path, stem: str) -> None:
         os.replace(fresh, old)
     elif old.parent.is_dir() and not any(old.parent.iterdir()):
         old.parent.rmdir()
-    for suffix in ("typ", "tex", "pdf"):
+    for suffix in suffixes:
         os.replace(folder / f"{stem}.{suffix}", target / f"{stem}.{suffix}")
+    return {suffix: target / f"{stem}.{suffix}" for suffix in suffixes}
 
 
 # ---------------------------------------------------------------- figures
 
 
-def _draw(manuscript: Manuscript, folder: Path, stem: str) -> dict[str, tuple[str, float]]:
-    """Write every figure as PDF and SVG; return file (without suffix) and width by anchor."""
-    out: dict[str, tuple[str, float]] = {}
+def _draw(manuscript: Manuscript, folder: Path, stem: str, suffixes: Set[str]) -> tuple[Figures, Figures]:
+    """Write every figure; return its file (without suffix), or its SVG, and its width, by anchor."""
+    files: dict[str, tuple[str, float]] = {}
+    pictures: dict[str, tuple[str, float]] = {}
     for block in manuscript.blocks():
         if not (isinstance(block, Numbered) and isinstance(block.block, Figure)):
             continue
         name = block.block.stem or block.anchor
         path = f"figures/{stem}/{name}"
-        if not re.fullmatch(r"[\w-]+", name, re.ASCII) or path in {p for p, _ in out.values()}:
+        if not re.fullmatch(r"[\w-]+", name, re.ASCII) or path in {p for p, _ in files.values()}:
             raise InputError(f"{name!r} is no name for a figure, or names two; expected letters, digits, '_' and '-'")
-        out[block.anchor] = (path, _save(block.block.image, folder / path))
-    return out
-
-
-def _save(image: Any, path: Path) -> float:
-    """Write a matplotlib figure at its own size; return the width it has on the page, in cm."""
-    import io
-
-    from rnnderive.printing.style import style
-
-    with style():
-        drawn = image if hasattr(image, "savefig") else image()
-        for suffix, empty in (("pdf", {"CreationDate": None}), ("svg", {"Date": None})):
-            data = io.BytesIO()
-            drawn.savefig(data, format=suffix, metadata=empty)
-            _write(path.with_suffix(f".{suffix}"), data.getvalue())
-    wide, high = (2.54 * inches for inches in drawn.get_size_inches())
-    return round(wide * min(1.0, TEXT_CM / wide, 0.85 * TEXT_HEIGHT_CM / high), 3)
+        drawn, wide = drawing(block.block.image)
+        for suffix in sorted(suffixes):
+            _write(folder / f"{path}.{suffix}", drawn[suffix])
+        files[block.anchor], pictures[block.anchor] = (path, wide), (drawn["svg"].decode(), wide)
+    return files, pictures
 
 
 # ---------------------------------------------------------------- engines
 
 
-def missing_tex(cyrillic: bool = False) -> tuple[str, ...]:
-    """What TeX lacks to make a report: programs and files; empty where it is complete."""
+def missing_tex(files: Iterable[str] = ()) -> tuple[str, ...]:
+    """What TeX lacks to make a report, and some files beside: programs and files; empty where it is complete."""
     programs = [p for p in ("pdflatex", "kpsewhich") if shutil.which(p) is None]
     if programs:
         return tuple(programs)
-    wanted = (*FILES, *(CYRILLIC_FILES if cyrillic else ()))
-    return tuple(name for name in wanted if not _run(["kpsewhich", name], None, 20).stdout.strip())
+    return tuple(name for name in (*FILES, *files) if not _run(["kpsewhich", name], None, 20).stdout.strip())
 
 
-def _compile(folder: Path, stem: str, engine: str, cyrillic: bool) -> tuple[str, list[str]]:
-    missing = missing_tex(cyrillic) if engine != "typst" else ()
+def _compile(folder: Path, stem: str, engine: str, manuscript: Manuscript) -> tuple[str, list[str]]:
+    cyrillic = CYRILLIC_FILES if "T2A" in (folder / f"{stem}.tex").read_text("utf-8") else ()
+    missing = missing_tex((*manuscript.words.latex["files"], *cyrillic)) if engine != "typst" else ()
     if engine == "tex" and missing:
         raise RnnDeriveError(
             f"TeX is not complete: {', '.join(missing)} not found. Install it (on Debian: apt-get install "
@@ -210,7 +237,12 @@ def _typst(folder: Path, stem: str) -> list[str]:
 
     try:
         pdf, warnings = typst.compile_with_warnings(
-            str(folder / f"{stem}.typ"), root=str(folder), format="pdf", timestamp=_EPOCH, ignore_system_fonts=True
+            str(folder / f"{stem}.typ"),
+            root=str(folder),
+            format="pdf",
+            timestamp=_EPOCH,
+            ignore_system_fonts=True,
+            pdf_standards="ua-1",
         )
     except typst.TypstError as e:
         raise RnnDeriveError(f"Typst could not make the PDF: {e}") from e

@@ -31,7 +31,7 @@ from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, wrappe
 from rnnderive.report.numbering import Manuscript, Target
 from rnnderive.report.printer import Figures, Printer, Rows
 
-__all__ = ["CYRILLIC_FILES", "FILES", "escape", "latex_source"]
+__all__ = ["CYRILLIC_FILES", "FILES", "escape", "formula_source", "latex_source", "lines_source"]
 
 FILES = (
     "article.cls", "fontenc.sty", "inputenc.sty", "lmodern.sty", "geometry.sty", "microtype.sty", "amsmath.sty",
@@ -229,7 +229,7 @@ class _Printer(Printer):
             last = k == len(parts) - 1
             anchor = rf"\anchor{{{at.anchor}}}" if last and at.anchor else ""
             tag = f"[{anchor}{f'({at.number})' if at.number else ''}]" if anchor else ""
-            out.append(f"\\display{tag}{{{_display(part)}}}")
+            out.append(f"\\display{tag}{{{lines_source(part)}}}")
         return "\n".join(out)
 
     def note(self, note: Text) -> str:
@@ -239,7 +239,7 @@ class _Printer(Printer):
         step: Step = at.block
         mark = rf"\textcolor{{{_colour(step.mark)}}}{{{self.text(step.mark, 9.0)}}}" if step.mark else ""
         head = rf"\step{{{self.plain(at.number, TEXT_EM)}}}{{{self.text(step.rule)}}}{{{mark}}}{{{at.anchor}}}"
-        return "\n".join([head, *(f"\\display{{{_display(p)}}}" for p in self.parts([(None, step.math)]))])
+        return "\n".join([head, *(f"\\display{{{lines_source(p)}}}" for p in self.parts([(None, step.math)]))])
 
     def table(self, table: Table, at: Numbered) -> str:
         shares = column_shares(table)
@@ -318,13 +318,13 @@ class _Printer(Printer):
         return r"\allowbreak{}".join(map(self.escape, parts))
 
     def formula(self, math: pr.Math, tall: bool) -> str:
-        return rf"\roomy{{${_formula(math)}$}}" if tall else f"${_formula(math)}$"
+        return rf"\roomy{{${formula_source(math)}$}}" if tall else f"${formula_source(math)}$"
 
     def inset(self, lines: fit.Display, math: pr.Math) -> str:
-        return f"\n\\display{{{_display(lines)}}}\\noindent\n"
+        return f"\n\\display{{{lines_source(lines)}}}\\noindent\n"
 
     def broken(self, lines: fit.Display, math: pr.Math) -> str:
-        return rf"\fitted{{\linewidth}}{{{_display(lines, 't')}}}"
+        return rf"\fitted{{\linewidth}}{{{lines_source(lines, 't')}}}"
 
     def bold(self, inside: str) -> str:
         return rf"\textbf{{{inside}}}"
@@ -372,7 +372,8 @@ def _colour(mark: str) -> str:
 # ---------------------------------------------------------------- displays
 
 
-def _formula(math: pr.Math) -> str:
+def formula_source(math: pr.Math) -> str:
+    """A formula as LaTeX, for a place in math mode."""
     # Only the rows of a matrix end in this way; they need room for fractions.
     source = _greek(pr.latex(math)).replace(r" \\ ", r" \\[0.25em] ")
     # As delimiters, not as inner formulas: without the space that TeX puts around those.
@@ -385,7 +386,8 @@ def _greek(source: str) -> str:
     return "".join(c if c.isascii() else LATEX.get(c, "?") for c in source)
 
 
-def _display(shown: fit.Display, place: str = "c") -> str:
+def lines_source(shown: fit.Display, place: str = "c") -> str:
+    """A display as LaTeX: its lines, aligned."""
     two = any(left for left, _ in shown.rows) or shown.shadow is not None
     if len(shown.rows) == 1 and not two:
         return _line(shown.rows[0][1])
@@ -412,8 +414,8 @@ def _piece(piece: fit.Piece, first: bool) -> str:
         case fit.Delimiter():
             glyph = "\\|" if piece.glyph == "‖" else piece.glyph
             size = "big" if piece.height < 1.9 else "Big" if piece.height < 2.8 else "bigg"
-            sub = f"_{{{_formula(piece.sub)}}}" if piece.sub else ""
-            sup = f"^{{{_formula(piece.sup)}}}" if piece.sup else ""
+            sub = f"_{{{formula_source(piece.sub)}}}" if piece.sub else ""
+            sup = f"^{{{formula_source(piece.sup)}}}" if piece.sup else ""
             return rf"\{size}{'l' if piece.opening else 'r'}{glyph}{sub}{sup}"
         case pr.Math():
-            return _formula(piece)
+            return formula_source(piece)
