@@ -27,6 +27,7 @@ SIGNS: dict[str, Glyph] = {
     "-": Glyph("-", "-", " - ", "<mo>−</mo>"),
     "=": Glyph("=", "=", " = ", "<mo>=</mo>"),
     ",": Glyph(",", ",", ", ", '<mo separator="true">,</mo>'),
+    ";": Glyph(";", r"\;", "; ", '<mo separator="true">;</mo>'),
     "odot": Glyph(r"\odot", "dot.o", " ⊙ ", "<mo>⊙</mo>"),
     "times": Glyph(r"\times", "times", " × ", "<mo>×</mo>"),
     "kron": Glyph(r"\otimes", "times.o", " ⊗ ", "<mo>⊗</mo>"),

@@ -54,8 +54,11 @@ def typst(node: Math) -> str:
         case Prefix(sign, body):
             return f"{typst(sign)} {typst(body)}"
         case Infix(signs, items):
+            # No space after a leading sign: Typst keeps one that stands before a quoted number.
+            gaps = ("", *[" "] * (len(signs) - 1))
             return " ".join(
-                f"{SIGNS[s].typst} {typst(i)}" if s else typst(i) for s, i in zip(signs, items, strict=True)
+                f"{SIGNS[s].typst}{gap if s in '+-' else ' '}{typst(i)}" if s else typst(i)
+                for s, i, gap in zip(signs, items, gaps, strict=True)
             )
         case Script(base, sub, sup):
             text = typst(base)
