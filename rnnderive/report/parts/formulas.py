@@ -29,7 +29,7 @@ def number_math(value: float, digits: int = 4) -> pr.Math:
     Examples
     --------
     >>> [pr.text(number_math(v)) for v in (0.5, -1234567.0, 0.0, float("inf"))]
-    ['0.5', '-1.235 · 10^6', '0', '∞']
+    ['0.5', '-1.235  ·  10^6', '0', '∞']
     """
     if value == 0 or np.isnan(value):
         return pr.Numeral("0" if value == 0 else "–")
@@ -59,12 +59,12 @@ def array_math(array: Any, digits: int = 4) -> pr.Math:
 
 
 def row_math(array: Any, digits: int = 4) -> pr.Math:
-    """A vector written as the transpose of a row, which takes one line in a table."""
+    """A vector written on one line, as a table has room for it: (0.5; 1)."""
     values = np.ravel(np.asarray(array, dtype=float))
     if values.size == 1:
         return number_math(float(values[0]), digits)
-    row = pr.Grid((tuple(number_math(float(v), digits) for v in values),))
-    return pr.Script(row, None, pr.Symbol("top"))
+    entries = tuple(number_math(float(v), digits) for v in values)
+    return pr.Fenced(pr.Infix(("", *[";"] * (values.size - 1)), entries, pr.SUM))
 
 
 def substituted(node: Any, table: Mapping[pr.Math, pr.Math] | Callable[[pr.Math], pr.Math | None]) -> Any:

@@ -18,7 +18,7 @@ def general(case: Case) -> list[doc.Section]:
     """The expansion for the leading parameter, and the closed form for every one."""
     blocks: list[Any] = [case.say("general.intro")]
     try:
-        blocks.append(lines(case, case.leading, tm.T, local=False))
+        blocks.append(lines(case, case.leading, tm.T, local="no"))
     except RnnDeriveError:
         blocks.append(case.say("general.none", name=case.formula(case.leading)))
     others = [p for p in case.net.parameters if p != case.leading]

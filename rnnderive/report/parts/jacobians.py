@@ -99,7 +99,9 @@ def step_paths(net: Recurrence, chain: StateChain, v: str, u: str) -> tuple[Step
     >>> chain, = chains_of(rd.cells.lstm())
     >>> for path in step_paths(chain.net, chain, "C", "h"):
     ...     print(path.names, path.factor)
-    ('h', 'f', 'C') diag(f[t] * C[t-1] * (1 - f[t])) @ W_f[:, :n_h]
+    ('h', 'f', 'C') diag(C[t-1] * f[t] * (1 - f[t])) @ W_f[:, 0:size(h)]
+    ('h', 'i', 'C') diag(C_add[t] * i[t] * (1 - i[t])) @ W_i[:, 0:size(h)]
+    ('h', 'C_add', 'C') diag(i[t] * (1 - C_add[t]**2)) @ W_C[:, 0:size(h)]
     """
     return tuple(_ending(net, chain, v, u, ()))
 

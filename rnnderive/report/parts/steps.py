@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rnnderive.calculus import Step
+from rnnderive.calculus import Factor, Step
 from rnnderive.report import document as doc
 from rnnderive.report import figures
 from rnnderive.report.parts.case import Case
@@ -22,8 +22,10 @@ def steps(case: Case) -> list[doc.Section]:
     blocks: list[Any] = [
         case.say("steps.intro", name=case.formula(name)),
         gradient_figure(case, name, "gradient"),
-        lines(case, name, T),
+        lines(case, name, T, local="all" if case.detail == "full" else "once"),
     ]
+    if case.detail != "full":
+        blocks.append(case.say("steps.once"))
     others = [n for n in case.recurrent if n != name]
     if case.detail == "full":
         for other in others:
@@ -40,19 +42,32 @@ def rule(case: Case, step: Step) -> tuple[doc.Inline, ...]:
     return case.words(f"rule.{step.kind}", **about)
 
 
-def lines(case: Case, wrt: str, T: Any, *, local: bool = True) -> doc.Steps:
-    """The derivation line by line; without the local Jacobians if so asked."""
+def lines(case: Case, wrt: str, T: Any, *, local: str = "all") -> doc.Steps:
+    """The derivation line by line.
+
+    `local` says which local Jacobians are written out: ``all`` of them, those of the latest step
+    only (``once``), or none (``no``).
+    """
     tints = case.tints(wrt) if isinstance(T, int) else None
-    shown = [m for m in case.marks(wrt, T) if local or m.step.kind not in LOCAL]
+    seen: set[Any] = set()
     out = []
-    for m in shown:
+    for m in case.marks(wrt, T):
+        if m.step.kind in LOCAL:
+            key = _whatever_step(m.step.left)
+            if local == "no" or (local == "once" and key in seen):
+                continue
+            seen.add(key)
         math = m.step.math(case.net.notation)
-        mark = case.words(f"mark.{'exact' if m.by == 'field' else 'complex_step'}")
-        out.append(
-            doc.Step(m.step.number, rule(case, m.step), tints.paint(math) if tints else math,
-                     f"{'✓' if m else '✗'} {doc.plain(mark)}")
-        )  # fmt: skip
+        mark = doc.plain(case.words(f"mark.{'exact' if m.by == 'field' else 'complex_step'}"))
+        shown = tints.paint(math) if tints else math
+        out.append(doc.Step(m.step.number, rule(case, m.step), shown, f"{'✓' if m else '✗'} {mark}"))
     return doc.Steps(out)
+
+
+def _whatever_step(factor: Any) -> tuple[str, ...]:
+    """What a factor is the derivative of, and in what, at whichever step."""
+    assert isinstance(factor, Factor)
+    return tuple(str(part.args[0]) for part in (factor, factor.over, factor.under))
 
 
 def whole(case: Case, wrt: str, T: Any, *, painted: bool = False, label: str | None = None) -> doc.Equation:
