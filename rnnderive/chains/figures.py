@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Plots"]
 
 FIGURES = ("norms", "contributions", "spectrum", "paths", "gates", "gate_means", "drift", "truncation")
-MOST_POINTS = 4000
+MOST_STEPS = 20_000  # for what needs all Jacobians at once
+MOST_POINTS = 2000
 MOST_TOKENS = 40
 
 
@@ -43,6 +44,24 @@ class Plots:
 
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
+
+    @property
+    def applicable(self) -> tuple[str, ...]:
+        """The figures that have something to show for this analysis.
+
+        Examples
+        --------
+        >>> import numpy as np, rnnderive as rd
+        >>> net = rd.Recurrence.parse("h[t] = tanh(u * h[t-1])", loss=None)
+        >>> rd.analyze(net, {"u": np.ones(1)}, {"T": 9}).plot.applicable
+        ('norms', 'spectrum', 'paths', 'drift')
+        """
+        trace = self.analysis.trace
+        reasons = {
+            "gates": self.analysis.gates, "gate_means": self.analysis.gates, "contributions": trace.speaks,
+            "spectrum": trace.T <= MOST_STEPS, "truncation": trace.speaks and 1 < trace.T <= MOST_STEPS,
+        }  # fmt: skip
+        return tuple(name for name in FIGURES if reasons.get(name, True))
 
     def norms(self, ax: Axes | None = None) -> Axes:
         """Norms of the chain and of the gradient against the distance, with the bounds."""

@@ -105,14 +105,17 @@ class Phases:
 
         return PhasePlots(self)
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each measurement, verdicts in words."""
+        return [{**row, "kind": _kind(row.get("kind"))} for row in self.sweep.rows()]
+
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
         """All measurements as comma-separated values, verdicts in words; to a file if a path is given."""
-        rows = [{**row, "kind": _kind(row.get("kind"))} for row in self.sweep.rows()]
         text = io.StringIO()
         names = [*self.sweep.names, "seed", *(self.sweep.quantities or ("kind",)), "error"]
         writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(self.rows())
         if path is not None:
             try:
                 Path(path).write_text(text.getvalue(), encoding="utf-8", newline="\n")

@@ -142,7 +142,7 @@ def setting(
         steps = len(tokens) if array is None else len(array)
         batch = array.shape[1] if array is not None and array.ndim == 3 else None
     if weights is not None:
-        model = load(weights, net, layer=layer, dtype=np.float64, **(read or {}))
+        model = load(weights, net, layer=layer or None, dtype=np.float64, **(read or {}))
         net, params = model.net, model.params
         known = solved(net, {n: a.shape for n, a in params.items()})
         check_memory(net, known, T=steps, batch=batch, limit=memory)
@@ -174,9 +174,7 @@ def _check_use(**options: Any) -> None:
     used = {n for n, v in options.items() if v is not None and v != () and v != {}}
     for name, needs in NEEDS.items():
         if name in used and needs not in used:
-            raise InputError(
-                f"{name}= has no effect without {' or '.join(f'{n}=' for n in needs)}; give it, or leave out {name}="
-            )
+            raise InputError(f"{name}= has no effect without {needs}=; give it, or leave out {name}=")
     for name, others in EXCLUDES.items():
         for other, why in others.items():
             if {name, other} <= used:

@@ -27,6 +27,7 @@ __all__ = [
     "main",
     "number_or_words",
     "pairs",
+    "size_option",
     "stdin_text",
 ]
 
@@ -112,12 +113,21 @@ def stdin_text() -> str:
     return text
 
 
-def pairs(options: Iterable[str], kind: type) -> Iterator[tuple[str, Any]]:
-    """NAME=VALUE options taken apart."""
-    for option in options:
+def size_option(usual: str) -> Any:
+    """The option ``--size``, with the widths that are taken without it."""
+    return typer.Option("--size", metavar="NAME=N", help="A width, as in h=64; may be repeated.", show_default=usual)
+
+
+def pairs(options: Iterable[str] | None, kind: type) -> Iterator[tuple[str, Any]]:
+    """NAME=VALUE options taken apart, each name once."""
+    seen: dict[str, str] = {}
+    for option in options or ():
         name, sign, value = option.partition("=")
         if not sign or not name.strip() or not value.strip():
             raise InputError(f"found {option!r}; expected NAME=VALUE")
+        if name.strip() in seen:
+            raise InputError(f"found {seen[name.strip()]!r} and {option!r}; expected {name.strip()} once")
+        seen[name.strip()] = option
         try:
             yield name.strip(), kind(value)
         except ValueError:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnderive.cli.app import CELL_HELP, Formatted, app, load, number_or_words, pairs
-from rnnderive.cli.output import Format, finite, out, working, write_json
+from rnnderive.cli.app import CELL_HELP, app, load, number_or_words, pairs, size_option
+from rnnderive.cli.output import Told, finite, out, working, write_json
+from rnnderive.cli.wording import READING, in_options, on_the_command_line
 from rnnderive.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,31 +19,49 @@ if TYPE_CHECKING:
 
 __all__ = ["chain"]
 
-MOST_STEPS = 20_000  # for what needs all Jacobians at once
-PLOTS = ("norms", "contributions", "paths", "spectrum", "gates", "gate_means", "drift", "truncation")
-
 
 @app.command()
 def chain(
     cell: Annotated[str | None, typer.Argument(metavar="[CELL]", help=CELL_HELP, show_default=False)] = None,
-    horizon: Annotated[int, typer.Option("--T", metavar="STEPS", min=1, help="Steps of an input that is drawn.")] = 100,
+    horizon: Annotated[
+        int | None,
+        typer.Option("--T", metavar="STEPS", min=1, help="Steps of an input that is drawn.", show_default="100"),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option("--batch", metavar="B", min=1, help="Sequences of it.", show_default="one")
     ] = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option("--size", metavar="NAME=N", help="A width, as in h=64; may be repeated.", show_default=False),
-    ] = None,
+    size: Annotated[list[str] | None, size_option("h=32, x=8, y=4")] = None,
     weights: Annotated[
         Path | None,
         typer.Option("--weights", metavar="FILE", help="From PyTorch, Keras, ONNX or .npz.", show_default=False),
     ] = None,
     layer: Annotated[
-        str | None, typer.Option("--layer", metavar="NAME", help="Which recurrent layer of it.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--layer", metavar="NAME", help="Which recurrent layer of it; several are stacked.", show_default=False
+        ),
+    ] = None,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--read",
+            metavar="NAME=VALUE",
+            help="What it does not tell: kind, activation, readout, loss, at, target; as in readout=fc.",
+            show_default=False,
+        ),
+    ] = None,
+    array: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--array", metavar="PARAMETER=ARRAY", help="Which of its arrays is a parameter of CELL.", show_default=False
+        ),
     ] = None,
     scheme: Annotated[
-        str, typer.Option("--scheme", help="How weights are drawn: glorot, pytorch, keras, chrono, irnn.")
-    ] = "glorot",
+        str | None,
+        typer.Option(
+            "--scheme", help="How weights are drawn: glorot, pytorch, keras, chrono, irnn.", show_default="glorot"
+        ),
+    ] = None,
     role: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,7 +81,13 @@ def chain(
     source: Annotated[
         Path | None, typer.Option("--input", metavar="FILE", help="The input as .npy or .csv.", show_default=False)
     ] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Of an input that is drawn.")] = 1.0,
+    gain: Annotated[
+        float | None, typer.Option("--gain", help="A factor of recurrent weights that are drawn.", show_default="1")
+    ] = None,
+    scale: Annotated[float | None, typer.Option("--scale", help="Of an input that is drawn.", show_default="1")] = None,
+    state_scale: Annotated[
+        float | None, typer.Option("--state-scale", help="Of the initial state, drawn.", show_default="0")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all that is drawn.")] = 0,
     state: Annotated[
         str | None,
@@ -74,7 +99,8 @@ def chain(
         Path | None,
         typer.Option("--figures", metavar="FOLDER", help="Write the figures there.", show_default=False),
     ] = None,
-    form: Formatted = Format.text,
+    memory: Annotated[float, typer.Option("--memory", metavar="GIB", help="Refuse what needs more.")] = 8.0,
+    form: Annotated[Told, typer.Option("--format", help="How findings are written.")] = Told.text,
 ) -> None:
     """Say whether the gradient vanishes or explodes, how fast, along which path, and why.
 
@@ -92,16 +118,17 @@ def chain(
     import rnnderive as rd
     from rnnderive.chains.setting import setting
 
-    if form not in (Format.text, Format.json):
-        raise InputError(f"found --format {form.value}; an analysis is printed as text or json")
-    net = load(cell) if cell is not None else None
-    roles = {name: number_or_words(words) for name, words in pairs(role or [], str)}
-    with working("reading and drawing"):
+    reading = _reading(read, array)
+    if figures is not None:
+        _check_folder(figures)
+    with working("reading and drawing"), on_the_command_line():
         found = setting(
-            net, weights=weights, layer=layer, text=text, vectors=vectors, source=source, T=horizon, batch=batch,
-            sizes=dict(pairs(size or [], int)), scheme=scheme, roles=roles, scale=scale,
-            seed=seed,
+            load(cell) if cell is not None else None, weights=weights, layer=tuple(layer or ()), read=reading,
+            text=text, vectors=vectors, source=source, T=horizon, batch=batch, sizes=dict(pairs(size, int)),
+            scheme=scheme, roles={name: number_or_words(words) for name, words in pairs(role, str)}, gain=gain,
+            scale=scale, state_scale=state_scale, seed=seed, memory=memory,
         )  # fmt: skip
+    notes = tuple(map(in_options, found.notes))
     parts: dict[str, Any] = {}
     # Many small products: threads of BLAS cost more than they bring, the more so on a busy machine.
     with threadpool_limits(1), working("analysing") as say:
@@ -113,10 +140,10 @@ def chain(
         if figures is not None:
             for name in _drawn(analysis, figures):
                 say(f"figure {name}")
-    if form is Format.json:
-        write_json(_record(analysis, found.notes, parts))
+    if form is Told.json:
+        write_json(_record(analysis, notes, parts))
         return
-    rows = [("setting" if not k else "", note) for k, note in enumerate(found.notes)] + analysis.rows()
+    rows = [("setting" if not k else "", note) for k, note in enumerate(notes)] + analysis.rows()
     rows += [("remedies" if not k else "", str(r)) for k, r in enumerate(parts.get("remedies", ()))]
     if "spectrum" in parts:
         rows += _spectrum_rows(parts["spectrum"])
@@ -124,6 +151,30 @@ def chain(
         rows.append(("figures", f"{figures}{os.sep}"))
     width = max(len(k) for k, _ in rows)
     out("\n".join(f"{k.ljust(width)}  {v}".rstrip() for k, v in rows))
+
+
+# ---------------------------------------------------------------- options
+
+
+def _reading(read: list[str] | None, array: list[str] | None) -> dict[str, Any]:
+    """The options of :func:`rnnderive.weights.load`."""
+    words = {"true": True, "false": False, "none": None}
+    found = {name: words.get(value.lower(), value) for name, value in pairs(read, str)}
+    for name in found:
+        if name not in READING:
+            raise InputError(f"found --read {name}=…; expected one of {', '.join(READING)}")
+    if array:
+        found["names"] = dict(pairs(array, str))
+    return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that figures cannot be written to, before anything is computed."""
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"--figures {folder}: {there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"--figures {folder}: the folder {there} cannot be written to")
 
 
 # ---------------------------------------------------------------- parts
@@ -147,16 +198,11 @@ def _drawn(analysis: Analysis, folder: Path) -> Iterator[str]:
     from rnnderive.printing.style import saved
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name in PLOTS:
-        if name in ("gates", "gate_means") and not analysis.gates:
-            continue
-        if name in ("contributions", "truncation") and not analysis.trace.speaks:
-            continue
-        if name in ("spectrum", "truncation") and analysis.trace.T > MOST_STEPS:
-            continue
+    one_of_several = f"{'_'.join(analysis.states)}_" if analysis.others else ""
+    for name in analysis.plot.applicable:
         yield name
         drawn = getattr(analysis.plot, name)()
-        saved(drawn if hasattr(drawn, "savefig") else drawn.figure, folder / name)
+        saved(drawn if hasattr(drawn, "savefig") else drawn.figure, folder / f"{one_of_several}{name}")
 
 
 def _spectrum_rows(found: Any) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ __all__ = [
     "Format",
     "Line",
     "Section",
+    "Told",
     "complain",
     "equations",
     "finite",
@@ -37,6 +38,13 @@ class Format(StrEnum):
     text = "text"
     latex = "latex"
     typst = "typst"
+    json = "json"
+
+
+class Told(StrEnum):
+    """How findings are written, which are no formulas."""
+
+    text = "text"
     json = "json"
 
 

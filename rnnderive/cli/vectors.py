@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnderive.cli.app import Cell, app, load, pairs
+from rnnderive.cli.app import Cell, app, load, pairs, size_option
 from rnnderive.cli.layouts import Layouts, Upstream, layout_text
 from rnnderive.cli.output import out, working
 
@@ -34,12 +34,7 @@ def vectors_command(
     batch: Annotated[
         int, typer.Option("--batch", metavar="B", min=0, help="How many; 0 is one, without the axis.")
     ] = 3,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--size", metavar="NAME=N", help="A width, as in h=64; may be repeated.", show_default="small, all differ"
-        ),
-    ] = None,
+    size: Annotated[list[str] | None, size_option("small, all differ")] = None,
     upstream: Upstream = None,
     layout: Layouts = None,
     dtype: Annotated[Precision, typer.Option("--dtype", help="Of the numbers in the file.")] = Precision.float64,
@@ -66,7 +61,7 @@ def vectors_command(
         net = with_upstream(net, *upstream)
     with working("computing"):
         found = vectors(
-            net, T=horizon, batch=batch or None, sizes=dict(pairs(size or [], int)), seed=seed, dtype=dtype.value,
+            net, T=horizon, batch=batch or None, sizes=dict(pairs(size, int)), seed=seed, dtype=dtype.value,
             layout=layout_text(layout),
         )  # fmt: skip
         found.write(output)

@@ -45,6 +45,36 @@ def style() -> Iterator[None]:
         yield
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that no figure can be written to, before one is drawn.
+
+    Raises
+    ------
+    InputError
+        For an unknown suffix, a folder that is not there or cannot be written to, and a path of a folder.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    place = Path(path)
+    for target in _targets(place):
+        kinds = FigureCanvasBase.get_supported_filetypes()
+        if target.suffix[1:].lower() not in kinds:
+            raise InputError(
+                f"cannot write {place}: unknown suffix {target.suffix!r}; known: .svg, .pdf, .png, "
+                + ", ".join(f".{k}" for k in kinds if k not in ("svg", "pdf", "png"))
+            )
+        if not target.parent.is_dir():
+            raise InputError(f"cannot write {place}: there is no folder {str(target.parent)!r}; make it first")
+        if target.is_dir():
+            raise InputError(f"cannot write {place}: it is a folder")
+        if not os.access(target.parent, os.W_OK):
+            raise InputError(f"cannot write {place}: the folder {str(target.parent)!r} cannot be written to")
+
+
+def _targets(place: Path) -> tuple[Path, ...]:
+    return (place,) if place.suffix else (place.with_suffix(".svg"), place.with_suffix(".pdf"))
+
+
 def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Write a figure, the same bytes for the same figure; without a suffix as SVG and as PDF.
 
@@ -54,9 +84,14 @@ def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     -------
     tuple of Path
         The files.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written there.
     """
-    place = Path(path)
-    targets = (place,) if place.suffix else (place.with_suffix(".svg"), place.with_suffix(".pdf"))
+    check_place(path)
+    targets = _targets(Path(path))
     for target in targets:
         kind = target.suffix[1:].lower()
         partial = target.with_name(f".{target.name}.partial")
@@ -64,8 +99,8 @@ def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
             with style():
                 figure.savefig(partial, format=kind, metadata=UNDATED.get(kind), dpi=200)
             partial.replace(target)
-        except ValueError as error:
-            raise InputError(f"cannot write {target.name}: {error}") from None
+        except (OSError, ValueError) as error:  # not of the partial file, which nobody asked for
+            raise InputError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from None
         finally:
             partial.unlink(missing_ok=True)
     return targets

@@ -284,7 +284,7 @@ def _filled(
     if missing and not partial:
         raise InputError(
             f"{file.path} does not give {', '.join(missing)}. Say where they are, with readout='name of the linear "
-            "layer' or names={parameter: array}; or pass partial=True and draw them with initialise"
+            "layer' or names={parameter: array}; or load in Python with partial=True and draw them with initialise"
         )
     return Model(net, {n: params[n] for n in net.parameters if n in params}, str(found), notes)
 
