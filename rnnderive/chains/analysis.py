@@ -3,113 +3,35 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rnnderive.calculus import first_order
-from rnnderive.chains import spectra
-from rnnderive.chains.bounds import Bound, norm_bound
-from rnnderive.chains.census import Gate, Slope, gates, had_been, had_been_steepest, rate_of, slopes
+from rnnderive.cells import recurrence
+from rnnderive.chains.causes import causes
+from rnnderive.chains.census import Gate, Slope, gates, slopes
 from rnnderive.chains.contributions import Contributions, contributions
 from rnnderive.chains.course import run
+from rnnderive.chains.judgement import judge
+from rnnderive.chains.limits import Bounds, bounds
 from rnnderive.chains.paths import Path, paths
-from rnnderive.chains.ranges import interval
 from rnnderive.chains.remedies import Remedy, remedies
+from rnnderive.chains.spectrum import Spectrum, spectrum
 from rnnderive.chains.state import chains
-from rnnderive.chains.trace import Trace, middle
+from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import Clipping, Truncation, clipping, truncation
-from rnnderive.chains.verdict import Cause, Verdict, judged
-from rnnderive.errors import InputError, RnnDeriveError
+from rnnderive.chains.verdict import Cause, Verdict
+from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
-from rnnderive.language import terms as tm
 
 if TYPE_CHECKING:
     from rnnderive.chains.figures import Plots
 
 __all__ = ["Analysis", "Bounds", "Contributions", "Spectrum", "analyze"]
-
-MOST_SINGULAR = 20_000  # steps for which all singular values are computed unasked
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Singular values and exponents of one sequence's chain.
-
-    Attributes
-    ----------
-    log_singular_values : array
-        ln of those of P_{T,0}, exact, the largest first; −∞ for what dead units take away.
-    lyapunov : Lyapunov or None
-        None where there are too few steps.
-    radii, norms : array
-        Spectral radius and norm of each J_t.
-    """
-
-    log_singular_values: Any
-    lyapunov: spectra.Lyapunov | None
-    radii: Any
-    norms: Any
-
-    @property
-    def log_condition(self) -> float:
-        """ln of the condition number of the product."""
-        return spectra.log_condition(self.log_singular_values)
-
-    @property
-    def dead(self) -> int:
-        """How many singular values are exactly zero."""
-        return int(np.isneginf(self.log_singular_values).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Bounds:
-    """Upper bounds on the chain.
-
-    Attributes
-    ----------
-    step : Bound
-        On one factor: its formula.
-    limit : float
-        On one factor whatever the run, for these weights; infinite where there is none.
-    lags : array
-    logs : array
-        ln of ∏ ‖J_t‖'s bound along this run, (lags, …).
-    """
-
-    step: Bound
-    limit: float
-    lags: Any
-    logs: Any
-
-    @property
-    def whatever(self) -> Any:
-        """ln of limit^lag: the bound before anything was run."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.lags > 0, self.lags * np.log(self.limit), 0.0)
-
-    @property
-    def words(self) -> str:
-        """What the bound says: the sufficient condition and the necessary one told apart."""
-        if not np.isfinite(self.limit):
-            return (
-                "No bound holds whatever the run: a state or a weight enters without a limit. "
-                "Along this run the bound is the one drawn."
-            )
-        if self.limit == 0.0:
-            return "Each factor is zero whatever the input: nothing passes from one step to the next."
-        if self.limit < 1.0:
-            return (
-                f"Each factor is at most {self.limit:.4f} < 1 whatever the input: sufficient for vanishing, "
-                f"by {-np.log(self.limit):.4f} nats a step at least."
-            )
-        return (
-            f"Each factor is at most {self.limit:.4f} ≥ 1: this is necessary for exploding, not sufficient; "
-            "the chain may still vanish."
-        )
 
 
 class Analysis:
@@ -187,17 +109,7 @@ class Analysis:
         InputError
             For a member that is not there, and for a chain whose Jacobians exceed 6 GiB.
         """
-        trace = self.trace
-        if not 0 <= member < (trace.course.batch or 1):
-            raise InputError(f"there is no sequence {member}; the batch has {trace.course.batch or 1}, counted from 0")
-        jacobians = trace.jacobians if trace.course.batch is None else trace.jacobians[:, member]
-        exponents = None
-        if trace.T >= 50:
-            exponents = spectra.lyapunov_exponents(jacobians, discard=trace.T // 10, blocks=min(20, trace.T // 5))
-        return Spectrum(
-            spectra.log_singular_values(jacobians), exponents,
-            spectra.spectral_radii(jacobians), spectra.spectral_norms(jacobians),
-        )  # fmt: skip
+        return spectrum(self.trace, member)
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
@@ -223,87 +135,19 @@ class Analysis:
         RnnDeriveError
             If the measured norms break a bound: an error of this package.
         """
-        trace = self.trace
-        step = norm_bound(trace.chain.jacobian, trace.chain.net)
-        lead = trace.course.lead
-        with np.errstate(divide="ignore"):
-            rises = np.log(trace.ordered(np.concatenate(list(self._along(step)))))
-        sums = np.concatenate([np.zeros((1, *lead)), np.cumsum(rises[::-1], axis=0)])
-        found = Bounds(step, step.limit(trace.course), trace.lags, sums[trace.lags])
-        rounding = 64 * np.sqrt(trace.size) * np.finfo(trace.course.dtype).eps * (1 + trace.lags)
-        for bound in (found.logs, found.whatever[:, None] if lead else found.whatever):
-            if (self.operator > bound + (rounding[:, None] if lead else rounding)).any():
-                raise RnnDeriveError("the measured norm breaks its bound: an error of rnnderive; please report it")
-        return found
-
-    def _along(self, step: Bound) -> Any:
-        piece = max(1, 2**22 // self.trace.size**2)
-        for start in range(1, self.trace.T + 1, piece):
-            yield step.along(self.trace.course, start, min(start + piece - 1, self.trace.T))
+        return bounds(self.trace)
 
     # ------------------------------------------------------------ what it means
 
     @cached_property
     def verdict(self) -> Verdict:
-        """Whether the gradient vanishes or explodes, how fast, and why."""
-        return judged(self.curve, bounded=self.bounded and self.wanders, causes=self.causes)
-
-    @property
-    def curve(self) -> Any:
-        """What the verdict is on: ln of the gradient of the loss by lag, (steps + 1,).
-
-        The norm of the chain itself where there is no loss, or where it does not reach back over half of the
-        chain.
-        """
-        trace = self.trace
-        if trace.chain.net.loss is not None and not trace.speaks:
-            return np.full(trace.T + 1, -np.inf)
-        if trace.chain.net.loss is not None and trace.last > trace.T // 2:
-            return middle(trace.gradient)
-        return np.interp(np.arange(trace.T + 1), trace.lags, middle(trace.operator))
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the state stays bounded: by its formula, or as far as was measured."""
-        net = self.trace.chain.net
-        for name in self.states:
-            if not np.isfinite(interval(net.leaf(name), net)).all():
-                size = np.abs(self.trace.course[name]).reshape(self.trace.T, -1).max(axis=1)
-                half = self.trace.T // 2
-                if half and size[half:].max() > 2 * size[:half].max():
-                    return False
-        return True
-
-    @property
-    def wanders(self) -> bool:
-        """Whether the Jacobian depends on a sequence that moves: a linear chain, or one at rest, is not chaotic."""
-        course, chain = self.trace.course, self.trace.chain
-        read = {n.name for n in tm.members(chain.jacobian) if isinstance(n, tm.At) and n.name in chain.net}
-        late = (course[name][self.trace.T // 2 :] for name in sorted(read))
-        return any(bool((series != series[:1]).any()) for series in late)
+        """Whether the gradient vanishes or explodes, how fast, and why; of a batch for each sequence."""
+        return judge(self.trace, self.causes)
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
-        """What each function and each gate costs the chain: the rate with it at its best, less the rate as it is."""
-        rate = rate_of(self.trace)
-        gates = {gate.name for gate in self.gates}
-        out = []
-        for slope in self.slopes:
-            if slope.name not in gates and np.isfinite(slope.steepest) and slope.steepest > 0:
-                better = rate_of(had_been_steepest(self.trace, slope))
-                words = f"{_percent(slope.saturated)} of its slopes under a tenth of the steepest, {slope.steepest:g}"
-                words += f", {_percent(slope.dead)} dead" if slope.dead else ""
-                name, cost = f"{slope.function} of {slope.name}", _less(better, rate)
-                out.append(Cause(name, words, slope.saturated, better, cost, "function", slope.name))
-        for gate in self.gates:
-            rates = {value: rate_of(had_been(self.trace, gate, value)) for value in (0.0, 1.0)}
-            value, better = max(rates.items(), key=lambda item: item[1])
-            far = gate.closed if value else gate.open
-            words = f"its mean is {gate.mean:.3f}, {_percent(far)} of it {'under 0.1' if value else 'over 0.9'}"
-            state = "not open" if value else "not closed"
-            cost = _less(better, rate)
-            out.append(Cause(f"gate {gate.name} {state}", words, far, better, cost, f"gate {state}", gate.name))
-        return tuple(out)
+        """What each function and each gate costs: the rate with it at its best, less the rate as it is."""
+        return causes(self.trace, self.slopes, self.gates)
 
     def remedies(self, *, seed: int = 0, bias: float = 0.01) -> tuple[Remedy, ...]:
         """What would change it: each remedy's predicted effect, and the effect measured by rerunning."""
@@ -341,7 +185,7 @@ class Analysis:
                 "chain",
                 f"{self.label}, {trace.size} units, {trace.T} steps{batch}, {trace.chain.direction}",
             ),
-            ("verdict" if trace.course.batch is None else "verdict, of the median sequence", self.verdict.headline),
+            ("verdict", self.verdict.headline),
             *(("", line) for line in self.verdict.details),
             ("bound", self.bounds.words),
         ]
@@ -349,8 +193,8 @@ class Analysis:
             out.append(("paths" if not k else "", f"{path.label}: {path.rate:+.4f} nats a step"))
         for k, gate in enumerate(self.gates):
             out.append(
-                ("gates" if not k else "", f"{gate.name}: mean {gate.mean:.3f}, {_percent(gate.closed)} under 0.1, "
-                 f"{_percent(gate.open)} over 0.9")
+                ("gates" if not k else "", f"{gate.name}: mean {gate.mean:.3f}, {100 * gate.closed:.3g} % under 0.1, "
+                 f"{100 * gate.open:.3g} % over 0.9")
             )  # fmt: skip
         if self.others:
             out.append(("other chains", "; ".join(f"[{', '.join(s)}]" for s in self.others)))
@@ -369,7 +213,7 @@ class Analysis:
 
 
 def analyze(
-    net: Recurrence | str,
+    net: Recurrence | str | os.PathLike[str],
     params: Mapping[str, Any],
     inputs: Mapping[str, Any],
     *,
@@ -380,7 +224,8 @@ def analyze(
 
     Parameters
     ----------
-    net : Recurrence or str
+    net : Recurrence, str or path
+        The network, its equations, or the name or file of a cell.
     params, inputs : mapping
         Arrays by name; sequences (T, d), or (T, B, d) with a batch.
     state : str, optional
@@ -414,10 +259,7 @@ def analyze(
     >>> analysis.bounds.limit
     0.5
     """
-    if isinstance(net, str):
-        net = Recurrence.parse(net)
-    if not isinstance(net, Recurrence):
-        raise InputError(f"expected a Recurrence or a text of equations, found {type(net).__name__}")
+    net = recurrence(net)
     plain = first_order(net)
     found = chains(plain)
     chosen = found[0]
@@ -430,11 +272,3 @@ def analyze(
     if tokens and len(tokens) != course.T:
         raise InputError(f"there are {len(tokens)} tokens for {course.T} steps; expected one a step")
     return Analysis(Trace(chosen, course), tokens, [c.states for c in found if c is not chosen])
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.3g} %"
-
-
-def _less(better: float, rate: float) -> float:
-    return better - rate if np.isfinite(rate) else np.inf if np.isfinite(better) else 0.0

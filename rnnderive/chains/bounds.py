@@ -45,6 +45,14 @@ class Bound(ABC):
     def math(self, notation: pr.Notation) -> pr.Math:
         """How it is written."""
 
+    def blocks(self, course: Course, start: int, stop: int) -> Any:
+        """The bounds on the blocks of a term for t = start..stop, (steps, …, b, b); of a single one itself."""
+        return np.asarray(self.along(course, start, stop))[..., None, None]
+
+    def block_limits(self, course: Course) -> Any:
+        """The same whatever the run, (b, b)."""
+        return np.array([[self.limit(course)]])
+
 
 @dataclass(frozen=True)
 class Size(Bound):
@@ -148,12 +156,18 @@ class Grid(Bound):
     rows: tuple[tuple[Bound, ...], ...]
 
     def along(self, course: Course, start: int, stop: int) -> Any:
-        grid = np.array([[b.along(course, start, stop) for b in row] for row in self.rows])
-        return np.linalg.norm(np.moveaxis(grid, (0, 1), (-2, -1)), 2, axis=(-2, -1))
+        return np.linalg.norm(self.blocks(course, start, stop), 2, axis=(-2, -1))
 
     def limit(self, course: Course) -> float:
-        grid = np.array([[b.limit(course) for b in row] for row in self.rows])
+        grid = self.block_limits(course)
         return float(np.linalg.norm(grid, 2)) if np.isfinite(grid).all() else math.inf
+
+    def blocks(self, course: Course, start: int, stop: int) -> Any:
+        grid = np.array([[b.along(course, start, stop) for b in row] for row in self.rows])
+        return np.moveaxis(grid, (0, 1), (-2, -1))
+
+    def block_limits(self, course: Course) -> Any:
+        return np.array([[b.limit(course) for b in row] for row in self.rows])
 
     def math(self, notation: pr.Notation) -> pr.Math:
         grid = pr.Grid(tuple(tuple(b.math(notation) for b in row) for row in self.rows))

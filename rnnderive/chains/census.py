@@ -1,28 +1,21 @@
-"""Gates and slopes along a run: how open, how steep, and what each costs the chain.
-
-A cost is a counterfactual, measured: the rate of the same chain had a gate been open, or a
-function as steep as it gets, all else as it was.
-"""
+"""Gates and slopes along a run: how open, how steep."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
-from rnnderive.chains.products import operator_log_norms
 from rnnderive.chains.ranges import interval, supremum
 from rnnderive.chains.trace import Trace
-from rnnderive.language import FUNCTIONS, Equation, Recurrence
+from rnnderive.language import FUNCTIONS, Equation
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
-__all__ = ["Gate", "Slope", "gates", "rate_of", "slopes"]
+__all__ = ["Gate", "Slope", "gates", "slope_of", "slopes"]
 
 CLOSED, OPEN, SATURATED = 0.1, 0.9, 0.1
-LONGEST = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,30 +113,3 @@ def slope_of(e: Equation) -> Term:
     """φ'(a^t) for an equation v[t] = φ(a[t]), by the table."""
     assert isinstance(e.right, tm.Apply)
     return tm.as_term(FUNCTIONS[e.right.name].slope(e.right.args[1], e.left))
-
-
-# ---------------------------------------------------------------- counterfactuals
-
-
-def rate_of(trace: Trace) -> float:
-    """The rate of a chain, ln‖P_{T,k}‖₂ / (T − k), over its last 20 000 steps; the median of a batch."""
-    steps = min(trace.T, LONGEST)
-    norm = operator_log_norms(trace.pieces(first=trace.T - steps + 1), [steps])[0]
-    return float(np.median(np.atleast_1d(norm))) / steps
-
-
-def had_been_steepest(trace: Trace, slope: Slope) -> Trace:
-    """The same chain, had one function had its steepest slope everywhere."""
-    chain = trace.chain
-    e = chain.net[slope.name]
-    steepest = tm.Number(sp.nsimplify(slope.steepest, rational=True, tolerance=1e-15))
-    straight = Equation(e.left, tm.times(steepest, e.right.args[1]))
-    equations = tuple(straight if e.name == slope.name else e for e in chain.net.equations)
-    return replace(trace, chain=replace(chain, net=Recurrence(equations, None, chain.net.declared)))
-
-
-def had_been(trace: Trace, gate: Gate, value: float) -> Trace:
-    """The same chain, had one gate been 1 (open) or 0 (closed) throughout."""
-    constant = np.broadcast_to(np.asarray(value, gate.values.dtype), gate.values.shape)
-    course = replace(trace.course, values={**trace.course.values, gate.name: constant})
-    return Trace(trace.chain.held(gate.name), course)

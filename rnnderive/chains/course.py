@@ -23,7 +23,7 @@ from rnnderive.programs import Program, prepare
 
 __all__ = ["Course", "run"]
 
-CHUNK_BYTES = 2**26
+CHUNK_BYTES = 2**23  # of Jacobians at a time: more leaves the cache, less costs more calls
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +201,8 @@ def run(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any]) -
     Raises
     ------
     InputError
-        For arrays that do not fit, and when the run leaves the range of floating point, with the
-        sequence and the step.
+        For arrays that do not fit, for complex ones, and when the run leaves the range of floating point,
+        with the sequence and the step.
 
     Examples
     --------
@@ -211,6 +211,9 @@ def run(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any]) -
     >>> run(net, {"a": np.array([0.5])}, {"x": np.ones((3, 1))})["s"][:, 0].tolist()
     [1.0, 1.5, 1.75]
     """
+    for name, array in {**params, **inputs}.items():
+        if np.iscomplexobj(array):
+            raise InputError(f"{name} has complex entries; expected real numbers, such as {name}.real")
     arrays = prepare(net, params, inputs)
     names = {e.name: e.name for e in net.equations}
     with np.errstate(all="ignore"):

@@ -15,10 +15,12 @@ from rnnderive.chains.analysis import Analysis
 from rnnderive.chains.cost import check_memory
 from rnnderive.chains.course import run
 from rnnderive.chains.drawn import drawn, keeping_role, with_gain
+from rnnderive.chains.judgement import judge
 from rnnderive.chains.products import vector_log_norms
 from rnnderive.chains.state import StateChain, chains
 from rnnderive.chains.trace import Trace
-from rnnderive.chains.verdict import judged, measured_rate
+from rnnderive.chains.verdict import KINDS as VERDICTS
+from rnnderive.chains.verdict import measured_rate
 from rnnderive.derivation import derive
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
@@ -29,7 +31,7 @@ from rnnderive.weights.sizes import from_widths, solved
 
 __all__ = ["KINDS", "SETTINGS", "Ensemble", "widths"]
 
-KINDS = ("silent", "cut off", "vanishing", "critical", "exploding", "chaotic")  # a sweep's numbers for verdicts
+KINDS = tuple(VERDICTS)  # a sweep's numbers for verdicts
 SETTINGS = ("gain", "input_scale", "state_scale", "T", "forget_bias", "scheme")
 
 
@@ -164,7 +166,7 @@ class Ensemble:
         chain = _chain(self.net)
         trace = Trace(chain, run(chain.net, params, inputs))
         analysis = Analysis(trace)
-        verdict = judged(analysis.curve, bounded=analysis.bounded and analysis.wanders)
+        verdict = judge(trace)
         pushed = np.random.default_rng([seed, 1]).standard_normal(trace.size)
         forward = vector_log_norms(pushed, trace.jacobians[::-1].swapaxes(-1, -2))
         gates = {g.name for g in analysis.gates}

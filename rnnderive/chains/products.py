@@ -57,8 +57,8 @@ class Scaled:
         moved = np.where(largest > 0, np.asarray(exponent, np.int64) + shift, NOTHING)
         return cls(np.ldexp(matrix, -shift[..., None, None]), moved)
 
-    def __matmul__(self, factor: Array) -> Scaled:
-        other = Scaled.of(factor)
+    def __matmul__(self, factor: Array | Scaled) -> Scaled:
+        other = factor if isinstance(factor, Scaled) else Scaled.of(factor)
         return Scaled.of(self.matrix @ other.matrix, self.exponent + other.exponent)
 
     def __add__(self, other: Scaled) -> Scaled:

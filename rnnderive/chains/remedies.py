@@ -13,7 +13,8 @@ import numpy as np
 import sympy as sp
 
 from rnnderive.chains import course as courses
-from rnnderive.chains.census import rate_of, slopes
+from rnnderive.chains.census import slopes
+from rnnderive.chains.judgement import rate_of
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import clipping, truncation
 from rnnderive.errors import InputError

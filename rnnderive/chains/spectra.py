@@ -114,7 +114,7 @@ def naive_log_singular_values(jacobians: Array) -> Array:
 
 def log_condition(logs: Array) -> float:
     """The logarithm of the condition number, from logarithms of singular values; inf if singular."""
-    return float(logs.max() - logs.min())
+    return float(logs.max() - logs.min()) if np.isfinite(logs).all() else float("inf")
 
 
 def spectral_norms(jacobians: Array) -> Array:

@@ -129,6 +129,18 @@ class Trace:
         """ln‖P_{T,T−l}‖₂ for the lags, (lags, …)."""
         return operator_log_norms(self.pieces(), self.lags)
 
+    def at_every_lag(self, logs: Any) -> Any:
+        """What was measured at :attr:`lags` for every lag, (T + 1, …): straight between, −∞ after the last finite."""
+        every = np.arange(self.T + 1)
+        columns = logs.reshape(len(logs), -1).T
+        out = np.empty((self.T + 1, len(columns)))
+        for column, curve in zip(out.T, columns, strict=True):
+            alive = np.isfinite(curve)
+            column[:] = np.interp(every, self.lags[alive], curve[alive]) if alive.any() else -np.inf
+            if not alive.all():
+                column[self.lags[max(np.argmin(alive) - 1, 0)] + 1 :] = -np.inf
+        return out.reshape(self.T + 1, *self.course.lead)
+
     @cached_property
     def gradient(self) -> Any:
         """ln‖∂L/∂s^T P_{T,T−l}‖ for every lag, (last + 1, …): the last word of the loss, step by step back.

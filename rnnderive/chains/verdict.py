@@ -1,17 +1,39 @@
-"""What a chain does, in numbers and in words."""
+"""What a chain does, in numbers and in words.
+
+One definition of a rate serves everything: the mean slope of a curve of ln norms by lag, without its first
+tenth (the end of the sequence, where the loss sets in).  The curve of a verdict is that of the gradient,
+ln‖∂L/∂s^T P_{T,k}‖; causes and remedies are rates of the same curve, paths and bounds those of ln‖P_{T,k}‖₂.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Cause", "Rate", "Verdict", "judged", "measured_rate"]
+__all__ = ["KINDS", "Cause", "Rate", "Verdict", "judged", "measured_rate", "of_batch", "warm_up"]
 
 LEFT = 0.01  # effective memory: so much of the signal is left
 STEADY = np.log(10.0)  # a change within a factor of ten over the whole way is none
 WARM_UP = 0.1
+NOISE = 1e-9  # an error of a rate that is rounding alone
+CHAOS = 50  # steps of growth along a bounded run before it is called chaos
+
+MOST_NAMED = 10  # sequences that are told by their number
+
+# Each kind, in the words of a count of sequences.
+KINDS = {
+    "silent": "silent (no gradient)",
+    "cut off": "cut off (exactly zero from some step on)",
+    "vanishing": "vanishing",
+    "critical": "critical",
+    "exploding": "exploding",
+    "chaotic": "chaotic",
+    "undetermined": "undetermined (the rate cannot be told from 0)",
+}
 
 
 @dataclass(frozen=True)
@@ -21,9 +43,9 @@ class Rate:
     Attributes
     ----------
     value : float
-        −∞ where the norm is zero at once.
+        The mean slope of ln of the norm by lag, without the first tenth; −∞ where the norm is zero at once.
     error : float
-        Its standard error, from the means of ten blocks; 0 where there are too few steps.
+        One standard error of it, from the means of ten blocks; 0 where there are too few steps.
     """
 
     value: float
@@ -31,7 +53,7 @@ class Rate:
 
     @property
     def half_life(self) -> float:
-        """Steps in which the norm halves, or doubles where it grows; infinite where it does neither."""
+        """Steps in which the norm halves, or doubles where it grows: ln 2/|rate|; infinite where it does neither."""
         return float(np.log(2.0) / abs(self.value)) if self.value else float("inf")
 
 
@@ -69,11 +91,15 @@ class Cause:
 class Verdict:
     """Does the gradient vanish or explode, how fast, and from which step on.
 
+    Of a batch it is that of the typical sequence, the one with the median rate (the upper one of two), which
+    `members` stand beside.
+
     Attributes
     ----------
     kind : str
-        ``vanishing``, ``exploding``, ``chaotic`` (it explodes along a bounded run), ``critical``
-        (neither within a factor of ten), ``cut off`` (exactly zero from some lag on) or ``silent``.
+        ``vanishing``, ``exploding``, ``chaotic`` (it explodes along a run of 50 steps or more that moves and
+        stays bounded), ``critical`` (it changes by less than a factor of ten), ``undetermined`` (the rate is
+        within two standard errors of 0), ``cut off`` (exactly zero from some lag on) or ``silent``.
     rate : Rate
     steps : int
         How far back was measured.
@@ -85,6 +111,14 @@ class Verdict:
         The lag from which on it is exactly zero.
     causes : tuple of Cause
         The costliest first.
+    of : {"gradient", "chain"}
+        Whether the gradient of the loss was judged, or the norm of the chain itself.
+    note : str
+        Why the chain itself was judged, and what else there is to know.
+    members : tuple of Verdict
+        Of a batch: one a sequence.
+    member : int or None
+        Of a batch: which of them this is.
     """
 
     kind: str
@@ -94,37 +128,70 @@ class Verdict:
     precision: dict[str, int | None]
     cut: int | None = None
     causes: tuple[Cause, ...] = ()
+    of: Literal["gradient", "chain"] = "gradient"
+    note: str = ""
+    members: tuple[Verdict, ...] = ()
+    member: int | None = None
 
     def __str__(self) -> str:
         return "\n".join([self.headline, *self.details])
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Kind → how many sequences of the batch, the most frequent first."""
+        return dict(Counter(m.kind for m in self.members).most_common())
+
+    def which(self, kind: str) -> tuple[int, ...]:
+        """The sequences of a batch that are of a kind, counted from 0."""
+        return tuple(k for k, m in enumerate(self.members) if m.kind == kind)
+
+    def quantiles(self, of: Sequence[float] = (0.05, 0.5, 0.95)) -> tuple[float, ...]:
+        """Quantiles of the rates over the sequences of a batch; −∞ for one that is exactly zero in the end."""
+        rates = [_order(m)[0] for m in self.members] or [self.rate.value]
+        return tuple(float(v) for v in np.quantile(rates, list(of), method="higher"))
+
+    @property
     def headline(self) -> str:
-        """The verdict in one sentence."""
+        """The verdict in one sentence; of a batch first how many sequences do what."""
+        if not self.members:
+            return f"The {self._found}"
+        parts = ", ".join(f"{count} {KINDS[kind]}" for kind, count in self.counts.items())
+        return f"{len(self.members)} sequences: {parts}. The typical one, number {self.member}: the {self._found}"
+
+    @property
+    def _found(self) -> str:
         rate = f"{self.rate.value:+.4f} nats a step"
-        if self.rate.error:
-            rate += f" (± {self.rate.error:.4f})"
+        if self.rate.error > NOISE:
+            rate += f" (± {self.rate.error:.2g} standard error)"
         halves = f"{_steps(self.rate.half_life)}"
         return {
-            "vanishing": f"The gradient vanishes: {rate}; half of it is lost in {halves}.",
-            "exploding": f"The gradient explodes: {rate}; it doubles in {halves}.",
-            "chaotic": f"The gradient explodes along a run that stays bounded, so the run is chaotic: {rate}; "
+            "vanishing": f"{self.of} vanishes: {rate}; half of it is lost in {halves}.",
+            "exploding": f"{self.of} explodes: {rate}; it doubles in {halves}.",
+            "chaotic": f"{self.of} explodes along a run that stays bounded, so the run is chaotic: {rate}; "
             f"it doubles in {halves}.",
-            "critical": f"The gradient neither vanishes nor explodes over {self.steps} steps: {rate}.",
-            "cut off": f"The gradient is cut off: exactly zero from {_back(self.cut or 0)} on.",
-            "silent": "No gradient reaches the state: the loss does not depend on it, or is at its least.",
+            "critical": f"{self.of} neither vanishes nor explodes over {_count(self.steps)}: {rate}.",
+            "undetermined": f"{self.of}'s rate cannot be told from 0 over {_count(self.steps)}: {rate}.",
+            "cut off": f"{self.of} is cut off: exactly zero from {_back(self.cut or 0)} on.",
+            "silent": "state gets no gradient: the loss does not depend on it, or is at its least.",
         }[self.kind]
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Memory, precision and causes, a sentence each."""
+        """What was judged, memory, precision and causes, a sentence each."""
+        lines = [self.note] if self.note else []
+        if len(self.members) > 1:
+            low, mid, high = (f"{v:+.4f}" for v in self.quantiles())
+            lines.append(f"Rates over the sequences: {low}, {mid}, {high} nats a step (5 %, 50 %, 95 %).")
+            for kind, count in self.counts.items():
+                if kind != self.kind:
+                    named = ", ".join(map(str, self.which(kind)[:MOST_NAMED]))
+                    lines.append(f"{kind.capitalize()}: number {named}{', …' if count > MOST_NAMED else ''}.")
         if self.kind == "silent":
-            return ()
-        lines = []
+            return tuple(lines)
         if self.memory is not None:
             lines.append(f"Effective memory: {_back(self.memory)} no more than 1 % is left.")
         else:
-            lines.append(f"Effective memory: more than {self.steps} steps (over 1 % arrives at the first).")
+            lines.append(f"Effective memory: more than {_count(self.steps)} (over 1 % arrives at the first).")
         under = [f"{_back(lag)} in {dtype}" for dtype, lag in self.precision.items() if lag is not None]
         if under:
             lines.append(f"Under the rounding of the strongest signal from {', '.join(under)}.")
@@ -141,6 +208,11 @@ class Verdict:
         return tuple(lines)
 
 
+def warm_up(steps: int) -> int:
+    """The lag at which a rate begins: a tenth of the way."""
+    return int(WARM_UP * steps)
+
+
 def measured_rate(logs: Any) -> Rate:
     """The mean slope of a curve of ln norms by lag, without its first tenth, and its standard error.
 
@@ -154,7 +226,7 @@ def measured_rate(logs: Any) -> Rate:
     if len(alive) < 2:
         return Rate(-np.inf if len(curve) > 1 else 0.0)
     rises = np.diff(alive)
-    rises = rises[int(WARM_UP * len(rises)) :]
+    rises = rises[warm_up(len(rises)) :]
     blocks = min(10, len(rises) // 4)
     if blocks < 2:
         return Rate(float(rises.mean()))
@@ -162,7 +234,14 @@ def measured_rate(logs: Any) -> Rate:
     return Rate(float(rises.mean()), float(means.std(ddof=1) / np.sqrt(blocks)))
 
 
-def judged(logs: Any, *, bounded: bool, causes: tuple[Cause, ...] = ()) -> Verdict:
+def judged(
+    logs: Any,
+    *,
+    bounded: bool,
+    causes: tuple[Cause, ...] = (),
+    of: Literal["gradient", "chain"] = "gradient",
+    note: str = "",
+) -> Verdict:
     """A verdict on a curve of ln norms by lag, 0 first.
 
     Parameters
@@ -171,30 +250,61 @@ def judged(logs: Any, *, bounded: bool, causes: tuple[Cause, ...] = ()) -> Verdi
     bounded : bool
         Whether the run moves and stays bounded, so that growth is chaos.
     causes : tuple of Cause
+    of, note
+        As :class:`Verdict` has them.
     """
     curve = np.asarray(logs, dtype=float)
     steps = len(curve) - 1
     if not np.isfinite(curve[0]):
-        return Verdict("silent", Rate(-np.inf), steps, 0, {})
+        return Verdict("silent", Rate(-np.inf), steps, 0, {}, of=of, note=note)
     rate = measured_rate(curve)
     zeros = np.flatnonzero(~np.isfinite(curve))
     cut = int(zeros[0]) if len(zeros) else None
-    change = curve[-1] - curve[0]
-    if cut is not None:
-        kind = "cut off"
-    elif abs(change) < STEADY or abs(rate.value) < 2 * rate.error:
-        kind = "critical"
-    elif rate.value < 0:
-        kind = "vanishing"
-    else:
-        kind = "chaotic" if bounded and steps >= 50 else "exploding"
     strongest = float(curve.max())
     precision = {
         name: _for_good(curve < strongest + np.log(float(np.finfo(name).eps))) for name in ("float32", "float64")
     }
     memory = _for_good(curve <= curve[0] + np.log(LEFT))
     ordered = tuple(sorted(causes, key=lambda c: -c.cost))
-    return Verdict(kind, rate, steps, memory, precision, cut, ordered)
+    kind = "cut off" if cut is not None else _kind(rate, curve[-1] - curve[0], steps, bounded)
+    return Verdict(kind, rate, steps, memory, precision, cut, ordered, of, note)
+
+
+def _kind(rate: Rate, change: float, steps: int, bounded: bool) -> str:
+    """Two standard errors are what a rate must be away from 0 to have a sign."""
+    doubt = 2 * rate.error
+    if abs(change) < STEADY and doubt * steps < STEADY:
+        return "critical"
+    if abs(rate.value) < doubt:
+        return "undetermined"
+    if abs(change) < STEADY:
+        return "critical"
+    if rate.value < 0:
+        return "vanishing"
+    return "chaotic" if bounded and steps >= CHAOS else "exploding"
+
+
+def of_batch(members: Sequence[Verdict], causes: tuple[Cause, ...] = ()) -> Verdict:
+    """The verdict of a batch: that of the sequence with the median rate, with all of them beside it.
+
+    Examples
+    --------
+    >>> fast, slow, dead = (judged(c, bounded=True) for c in np.outer([-0.5, -0.1, -np.inf], np.arange(1, 99)))
+    >>> print(of_batch([fast, slow, dead]).headline)
+    3 sequences: 2 vanishing, 1 silent (no gradient). The typical one, number 0: the gradient vanishes: \
+-0.5000 nats a step; half of it is lost in 1.39 steps.
+    """
+    order = sorted(range(len(members)), key=lambda k: _order(members[k]))
+    typical = order[len(order) // 2]
+    ordered = tuple(sorted(causes, key=lambda c: -c.cost))
+    return replace(members[typical], causes=ordered, members=tuple(members), member=typical)
+
+
+def _order(verdict: Verdict) -> tuple[float, int]:
+    """Slowest first: what is exactly zero at last, the earliest first; then by rate."""
+    if verdict.kind in ("silent", "cut off"):
+        return -np.inf, verdict.cut or 0
+    return verdict.rate.value, 0
 
 
 def _for_good(true: Any) -> int | None:
@@ -204,9 +314,14 @@ def _for_good(true: Any) -> int | None:
     return first if first < len(true) else None
 
 
+def _count(steps: int) -> str:
+    return f"{steps} {'step' if steps == 1 else 'steps'}"
+
+
 def _back(lag: int) -> str:
-    return f"{lag} {'step' if lag == 1 else 'steps'} back"
+    return f"{_count(lag)} back"
 
 
 def _steps(number: float) -> str:
-    return f"{number:.3g} steps" if number < 1e6 else f"{number:.1e} steps"
+    words = f"{number:.3g}" if number < 1e6 else f"{number:.1e}"
+    return f"{words} {'step' if words == '1' else 'steps'}"

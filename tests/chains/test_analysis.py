@@ -111,6 +111,8 @@ def changed(table, **arrays):
         (PARAMS, {"x": INPUTS["x"]}, "target"),
         (changed(PARAMS, Q=np.eye(2)), INPUTS, "there is no 'Q' in this recurrence"),
         (PARAMS, changed(INPUTS, x=np.array([["a"]] * 6)), "x has dtype"),
+        (changed(PARAMS, U=0.5j * np.eye(2)), INPUTS, "U has complex entries; expected real numbers"),
+        (PARAMS, changed(INPUTS, x=np.zeros((6, 1), complex)), "x has complex entries"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(params, inputs, message):

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import rnnderive as rd
 from rnnderive import printing
-from rnnderive.chains import analysis as analyses
+from rnnderive.chains import limits
 from rnnderive.chains.bounds import Constant, norm_bound
 from rnnderive.chains.ranges import supremum
 from rnnderive.errors import RnnDeriveError
@@ -105,6 +105,44 @@ def test_the_sufficient_and_the_necessary_condition_are_told_apart(u, words):
     assert words in linear([[u]], 5).bounds.words
 
 
+@pytest.mark.parametrize("away", [3e-4, 1e-6, 1e-10])
+def test_a_bound_near_one_is_never_told_as_one(away):
+    """1 − 1e-6 is under 1 and is said to be; what floating point cannot tell from 1 is not."""
+    words = linear([[1 - away]], 5).bounds.words
+    assert f"at most 1 − {away:.1e} < 1" in words and f"by {away:.1e} nats a step at least" in words
+    assert f"at most 1 + {away:.1e} ≥ 1: this is necessary" in linear([[1 + away]], 5).bounds.words
+
+
+def test_an_orthogonal_matrix_is_bounded_by_1_to_rounding_and_nothing_is_claimed():
+    for seed in range(5):
+        Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((32, 32)))[0]
+        found = linear(Q, 5).bounds
+        assert "at most 1, to rounding, whatever the input: the chain cannot explode" in found.words
+        assert "sufficient for vanishing" not in found.words
+
+
+DELAYED = "h[t] = tanh(A @ h[t-1] + B @ h[t-2])\nL = sum(h[T])"
+
+
+def test_a_delay_is_bounded_below_1_though_the_norm_of_its_factor_is_not():
+    """x² = a x + b has its root at the rate; ‖[[A, B], [I, 0]]‖ ≥ 1 whatever a and b."""
+    a, b = 0.5, 0.3
+    found = rd.analyze(DELAYED, {"A": a * np.eye(2), "B": b * np.eye(2)}, {"T": 80, "h0": 0.01 * np.ones(2)})
+    root = (a + np.sqrt(a * a + 4 * b)) / 2
+    assert found.bounds.limit == pytest.approx(root, rel=1e-12) and root < 1
+    assert np.linalg.norm(found.bounds.blocks, 2) > 1
+    assert "In the long run a step multiplies by at most 0.8521 < 1" in found.bounds.words
+    slope = np.diff(found.bounds.whatever)[-1]
+    assert slope == pytest.approx(np.log(root), rel=1e-9)
+    holds(found)
+
+
+def test_blocks_that_pass_nothing_back_are_nilpotent():
+    """h reads only h two steps back, with no weight: two factors give zero."""
+    found = rd.analyze("h[t] = tanh(A @ h[t-2])\nL = sum(h[T])", {"A": np.zeros((1, 1))}, {"T": 6, "h0": np.ones(1)})
+    assert found.bounds.limit == 0.0 and "nothing passes over 2 steps" in found.bounds.words
+
+
 def test_where_no_bound_holds_whatever_the_run_the_one_along_the_run_is_left():
     found = analysis("gru").bounds
     assert found.limit == np.inf and np.isfinite(found.logs).all()
@@ -114,7 +152,7 @@ def test_where_no_bound_holds_whatever_the_run_the_one_along_the_run_is_left():
 @pytest.mark.parametrize(("slip", "u"), [(0.5, 2.0), (0.0, 0.5)])
 def test_a_bound_that_the_measurement_breaks_is_an_error_of_ours(slip, u, monkeypatch):
     """Also a bound of zero, whose logarithm is −∞."""
-    monkeypatch.setattr(analyses, "norm_bound", lambda term, net: Constant(slip))
+    monkeypatch.setattr(limits, "norm_bound", lambda term, net: Constant(slip))
     with pytest.raises(RnnDeriveError, match="the measured norm breaks its bound"):
         linear([[u]], 5).bounds  # noqa: B018
 

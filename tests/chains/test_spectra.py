@@ -78,6 +78,7 @@ def test_lost_directions_are_minus_infinity_and_the_rest_is_exact() -> None:
     np.testing.assert_allclose(found[:4], kept, atol=1e-12)
     assert np.isneginf(found[4:]).all() and np.isneginf(qr_estimates(J, 2)[:, 4:]).all()
     assert log_condition(found) == np.inf
+    assert log_condition(np.full(3, -np.inf)) == np.inf  # all dead: inf, without a warning
     assert log_condition(found[:4]) == pytest.approx(kept[0] - kept[-1])
 
 

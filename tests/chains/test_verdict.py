@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import rnnderive as rd
+from rnnderive.chains.judgement import stays_bounded, wanders
 from rnnderive.chains.trace import middle
 from rnnderive.chains.verdict import Cause, Rate, judged, measured_rate
 from rnnderive.language import Recurrence
-from tests.chains.nets import analysis, linear, tanh_net
+from tests.chains.nets import analysis, at, linear, tanh_net
 
 rng = np.random.default_rng(3)
 
@@ -102,21 +103,21 @@ def test_exploding():
     net = Recurrence.parse("h[t] = W @ x[t] + U @ h[t-1]\nL = sum(h[T])")
     U = 1.5 * orthogonal(3)
     found = rd.analyze(net, {"W": np.eye(3), "U": U}, {"x": rng.standard_normal((200, 3))})
-    assert not found.bounded
+    assert not stays_bounded(found.trace)
     assert found.verdict.kind == "exploding" and found.verdict.rate.value == pytest.approx(np.log(1.5))
     assert "doubles in 1.71 steps" in found.verdict.headline
 
 
 def test_a_linear_chain_that_stays_at_rest_explodes_and_is_no_chaos():
     found = linear(1.5 * orthogonal(3), 200)
-    assert found.bounded and not found.wanders
+    assert stays_bounded(found.trace) and not wanders(found.trace)
     assert found.verdict.kind == "exploding"
 
 
 def test_an_unstable_fixed_point_is_no_chaos():
     """tanh at zero with a gain of 3, undisturbed: J = U at every step, but the run does not move."""
     found = tanh(3 * orthogonal(4), 100)
-    assert not found.wanders and found.verdict.kind == "exploding"
+    assert not wanders(found.trace) and found.verdict.kind == "exploding"
     assert found.verdict.rate.value == pytest.approx(np.log(3.0))
 
 
@@ -124,7 +125,7 @@ def test_chaotic():
     """Sompolinsky, Crisanti and Sommers 1988: J ~ N(0, g²/n) with g = 3 is chaotic."""
     n = 60
     found = tanh(3 * rng.standard_normal((n, n)) / np.sqrt(n), 400, h0=rng.standard_normal(n))
-    assert found.bounded and found.wanders
+    assert stays_bounded(found.trace) and wanders(found.trace)
     assert found.verdict.kind == "chaotic" and 0.05 < found.verdict.rate.value < np.log(3.0)
     assert "stays bounded, so the run is chaotic" in found.verdict.headline
 
@@ -202,3 +203,98 @@ def test_a_cut_of_a_long_chain_stays_without_nan():
     verdict = found.verdict
     assert verdict.kind == "cut off" and 3900 <= verdict.cut <= 4100
     assert verdict.rate.value == pytest.approx(np.log(0.9))
+
+
+# ---------------------------------------------------------------- a batch
+
+
+def dead_after(steps):
+    """A relu net of three sequences, of which some see a step that kills all units; T = 60."""
+    x = np.ones((60, len(steps), 1))
+    for m, step in enumerate(steps):
+        if step is not None:
+            x[step, m] = -50.0
+    params = {"W": np.ones((2, 1)), "U": 0.8 * np.eye(2)}
+    return rd.analyze(tanh_net(activation="relu"), params, {"x": x, "target": np.ones((len(steps), 2))})
+
+
+def test_one_dead_sequence_of_three_is_told_and_is_not_the_headline():
+    found = dead_after([10, None, None]).verdict
+    assert found.kind == "vanishing" and found.counts == {"vanishing": 2, "cut off": 1}
+    assert found.which("cut off") == (0,) and found.members[0].cut == 50
+    assert found.headline.startswith(
+        "3 sequences: 2 vanishing, 1 cut off (exactly zero from some step on). The typical"
+    )
+    assert f"number {found.member}: the gradient vanishes: -0.2231 nats a step" in found.headline
+    assert "Cut off: number 0." in found.details
+    assert found.quantiles((0.0, 1.0)) == (-np.inf, pytest.approx(np.log(0.8)))
+
+
+def test_two_dead_sequences_of_three_are_the_headline_and_the_living_one_is_told():
+    found = dead_after([10, None, 30]).verdict
+    assert found.kind == "cut off" and found.member == 0 and found.cut == 50  # the later death is the milder one
+    assert "2 cut off (exactly zero from some step on), 1 vanishing" in found.headline
+    assert "Vanishing: number 1." in found.details
+
+
+def test_the_typical_sequence_is_the_one_with_the_median_rate():
+    found = analysis("lstm", 60, 3).verdict
+    rates = [m.rate.value for m in found.members]
+    assert found.rate.value == np.median(rates) == rates[found.member]
+    assert found.memory == found.members[found.member].memory
+    for m, member in enumerate(found.members):
+        here = at("lstm", 60, 3)
+        alone = rd.analyze(rd.cells.lstm(), here.params, {n: a[..., m, :] for n, a in here.inputs.items()}).verdict
+        assert alone.rate.value == pytest.approx(member.rate.value, rel=1e-9) and alone.kind == member.kind
+
+
+def test_sequences_that_do_different_things_are_counted_each():
+    """tanh with a gain of 1.5: at rest the gradient explodes; driven far out it vanishes."""
+    U, x = 1.5 * orthogonal(4), np.zeros((80, 2, 4))
+    x[:, 1] = 5.0 * rng.standard_normal((80, 4))
+    found = rd.analyze(tanh_net(), {"W": np.eye(4), "U": U}, {"x": x, "target": np.ones((2, 4))}).verdict
+    assert [m.kind for m in found.members] == ["exploding", "vanishing"]
+
+
+# ---------------------------------------------------------------- what cannot be told, and what was judged
+
+
+def test_a_rate_within_two_errors_of_zero_is_not_critical_but_undetermined():
+    walk = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).standard_normal(400))])
+    walk -= np.linspace(0, walk[-1] - 3.0, 401)  # it ends at 3, by chance
+    found = judged(walk, bounded=True)
+    assert abs(found.rate.value) < 2 * found.rate.error and found.kind == "undetermined"
+    assert "rate cannot be told from 0 over 400 steps" in found.headline and "standard error" in found.headline
+    still = judged(0.01 * np.sin(np.arange(401)), bounded=True)
+    assert still.kind == "critical" and "neither vanishes nor explodes" in still.headline
+
+
+def test_a_change_within_ten_by_chance_is_not_critical():
+    """It ends where it began, but wandered by more than a factor of ten: nothing can be said."""
+    walk = np.concatenate([[0.0], np.cumsum(np.random.default_rng(2).standard_normal(400))])
+    walk -= np.linspace(0, walk[-1], 401)
+    assert judged(walk, bounded=True).kind == "undetermined"
+
+
+@pytest.mark.parametrize(("steps", "kind"), [(49, "exploding"), (50, "chaotic")])
+def test_chaos_takes_fifty_steps(steps, kind):
+    assert judged(0.3 * np.arange(steps + 1), bounded=True).kind == kind
+
+
+def test_the_verdict_says_when_it_judges_the_chain_and_no_gradient():
+    early = analysis("loss at an early step").verdict
+    assert early.of == "chain" and early.headline.startswith("The chain ")
+    assert "no gradient: of 5 steps the loss reads none after 2." in early.details[0]
+    assert early.details[0].startswith("Judged is the norm of the chain itself")
+    net = Recurrence.parse("h[t] = U @ h[t-1]", loss=None)
+    none = rd.analyze(net, {"U": 0.5 * np.eye(2)}, {"T": 30}).verdict
+    assert none.of == "chain" and "there is no loss" in str(none)
+    assert analysis("lstm").verdict.of == "gradient" and analysis("lstm").verdict.note == ""
+
+
+def test_the_last_step_that_the_loss_reads_is_told_also_from_right_to_left():
+    net = Recurrence.parse("r[t] = tanh(W @ x[t] + U @ r[t+1])\nL = squared_error(r[T], target)")
+    here = rd.checks.point(net, T=9)
+    found = rd.analyze(net, here.params, here.inputs)
+    assert found.trace.last == 1 and len(found.gradient) == 2
+    assert "of 9 steps the loss reads none before 9." in found.verdict.note
