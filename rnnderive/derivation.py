@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +13,7 @@ import sympy as sp
 
 from rnnderive import calculus
 from rnnderive.calculus import Adjoint, Component, Graph, Step
+from rnnderive.cells import recurrence
 from rnnderive.errors import InputError
 from rnnderive.language import terms as tm
 from rnnderive.language.algebra import Floats, numpy_function
@@ -26,7 +28,7 @@ __all__ = ["Derivation", "derive"]
 
 
 def derive(
-    net: Recurrence | str,
+    net: Recurrence | str | os.PathLike[str],
     wrt: Iterable[str] | str | None = None,
     *,
     of: str | None = None,
@@ -36,8 +38,8 @@ def derive(
 
     Parameters
     ----------
-    net : Recurrence or str
-        The network, or its equations as text.
+    net : Recurrence, str or path
+        The network, its equations, or the name or file of a cell.
     wrt : names, optional
         Parameters, initial states (``h0``) and inputs; by default all parameters and all initial
         states.
@@ -63,10 +65,7 @@ def derive(
     >>> d.adjoint["dU"]
     Equation(left=dU, right=sum(delta_h[t] @ h[t-1].T, t, batch))
     """
-    if isinstance(net, str):
-        net = Recurrence.parse(net)
-    if not isinstance(net, Recurrence):
-        raise InputError(f"expected a Recurrence or a text of equations, found {type(net).__name__}")
+    net = recurrence(net)
     if wrt is not None and not isinstance(wrt, Iterable):
         raise InputError(f"wrt is {wrt!r}; expected names such as 'W' or ('W', 'h0')")
     loss = of or net.loss

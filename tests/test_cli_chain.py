@@ -84,7 +84,7 @@ def test_weights_and_words(tmp_path):
         (("chain", "lstm", "--text", "  "), "the text has no words"),
         (("chain", "lstm", "--format", "latex"), "'latex' is not one of 'text', 'json'"),
         (("sweep", "lstm", "--axis", "gain=1,2", "--format", "latex"), "'latex' is not one of 'text', 'json'"),
-        (("chain", "lsmt"), "did you mean lstm"),
+        (("chain", "lsmt"), "did you mean"),
         (("chain", "lstm", "--size", "h=3", "--size", "h=4"), "expected h once"),
         (("sweep", "lstm", "--axis", "gain=1:2"), "expected"),
         (("sweep", "lstm", "--axis", "colour=1,2"), "colour"),
@@ -303,3 +303,15 @@ def test_the_command_that_a_sweep_ends_with_gives_the_same_numbers(words):
     alone = json.loads(call(*shlex.split(command), "--format", "json")[1])["verdict"]
     assert (first["rate"], first["memory"]) == (alone["rate"], alone["memory"])
     assert first["kind"] == alone["kind"]
+
+
+def test_a_cell_without_a_loss_is_analysed_and_elsewhere_the_error_speaks_no_python(tmp_path):
+    cell = tmp_path / "cell.txt"
+    cell.write_text("h[t] = tanh(U @ h[t-1] + W @ x[t])\n")
+    assert "[h], 4 units, 60 steps" in call("chain", str(cell), "--T", "60", "--size", "h=4")[1]
+    assert "vanishing" in call("sweep", str(cell), "--axis", "gain=0.5", "--size", "h=4", "--set", "T=20")[1]
+    for command in ("derive", "check"):
+        status, _, error = call(command, str(cell))
+        assert status == 2
+        assert "there is no loss" in error
+        assert "loss=None" not in error

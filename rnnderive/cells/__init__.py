@@ -7,7 +7,15 @@ A name of :data:`LIBRARY`, or :func:`load` with a file, gives a :class:`~rnnderi
 from rnnderive.cells.combine import bidirectional, stack
 from rnnderive.cells.grus import gru, gru_reset_after, mgu, mingru
 from rnnderive.cells.head import loss, readout
-from rnnderive.cells.library import LIBRARY, bidirectional_lstm, bidirectional_rnn, load, rnn, stacked_lstm
+from rnnderive.cells.library import (
+    LIBRARY,
+    bidirectional_lstm,
+    bidirectional_rnn,
+    load,
+    recurrence,
+    rnn,
+    stacked_lstm,
+)
 from rnnderive.cells.lstms import coupled_lstm, lstm, peephole_lstm
 from rnnderive.cells.plain import dense, indrnn, lecture, vanilla
 
@@ -29,6 +37,7 @@ __all__ = [
     "mingru",
     "peephole_lstm",
     "readout",
+    "recurrence",
     "rnn",
     "stack",
     "stacked_lstm",

@@ -17,7 +17,7 @@ from rnnderive.errors import InputError, LanguageError
 from rnnderive.language import Recurrence
 from rnnderive.language.syntax import MAX_TEXT
 
-__all__ = ["LIBRARY", "bidirectional_lstm", "bidirectional_rnn", "load", "rnn", "stacked_lstm"]
+__all__ = ["LIBRARY", "bidirectional_lstm", "bidirectional_rnn", "load", "recurrence", "rnn", "stacked_lstm"]
 
 rnn = vanilla
 
@@ -75,13 +75,15 @@ LIBRARY = Library({
 })  # fmt: skip
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
+def load(name_or_path: str | os.PathLike[str], *, loss: str | None = "") -> Recurrence:
     """A cell of the library, or one from a file of equations.
 
     Parameters
     ----------
     name_or_path : str or path
         A name in :data:`LIBRARY`, else a file, UTF-8.  The file is read, never run.
+    loss : str or None, optional
+        Of a file, as for :meth:`Recurrence.parse`: None where it has no loss.
 
     Raises
     ------
@@ -113,9 +115,40 @@ def load(name_or_path: str | os.PathLike[str]) -> Recurrence:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {shown!r}: {reason}") from None
     try:
-        return Recurrence.parse(text)
+        return Recurrence.parse(text, loss=loss)
     except LanguageError as error:
         raise type(error)(f"{error.message} [{path}]", error.line, error.column, error.source) from None
+
+
+def recurrence(net: Recurrence | str | os.PathLike[str]) -> Recurrence:
+    """A recurrence, however it is given.
+
+    Parameters
+    ----------
+    net : Recurrence, str or path
+        Itself, its equations, the name of a cell of the library, or a file of equations.
+
+    Raises
+    ------
+    InputError, LanguageError
+        As :func:`load` and :meth:`Recurrence.parse`.
+
+    Examples
+    --------
+    >>> recurrence("gru") == load("gru") == recurrence(load("gru"))
+    True
+    >>> recurrence("s[t] = tanh(a * s[t-1])\\nL = sum(s[T])").parameters
+    ('a',)
+    """
+    if isinstance(net, Recurrence):
+        return net
+    if isinstance(net, str) and ("=" in net or "\n" in net):
+        return Recurrence.parse(net)
+    if not isinstance(net, str | os.PathLike):
+        raise InputError(
+            f"found {type(net).__name__}; expected a recurrence, its equations, or the name or file of a cell"
+        )
+    return load(net)
 
 
 def _contents(path: Path) -> str:

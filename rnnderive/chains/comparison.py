@@ -274,12 +274,11 @@ def _list(names: Any, what: str) -> list[str]:
 
 
 def network(net: Any, label: str) -> Recurrence:
-    """A recurrence, from itself, its equations, or the name of a cell."""
-    if isinstance(net, Recurrence):
-        return net
-    if not isinstance(net, str):
-        raise InputError(f"{label}: found {type(net).__name__}; expected a recurrence, equations or the name of a cell")
-    return Recurrence.parse(net) if "=" in net else cells.load(net)
+    """A recurrence, however it is given."""
+    try:
+        return cells.recurrence(net)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
 
 
 def _weights(setup: Setup, inputs: Mapping[str, Any], sizes: Mapping[str, int], seed: int) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from rnnderive.cli.output import Format, complain
-from rnnderive.errors import InputError, RnnDeriveError
+from rnnderive.errors import InputError, LanguageError, RnnDeriveError
 
 if TYPE_CHECKING:
     from rnnderive.language import Recurrence
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 MAX_STDIN = 800_000
+NO_LOSS, IN_PYTHON = "there is no loss", ", or say loss=None to read equations without one"
 
 
 class _Commands(TyperGroup):
@@ -94,12 +95,25 @@ def _rnnderive(
     """
 
 
-def load(cell: str) -> Recurrence:
-    """A cell by name, from a file, or from stdin."""
+def load(cell: str, *, loss: bool = True) -> Recurrence:
+    """A cell by name, from a file, or from stdin; of equations without a loss only if none is needed."""
     from rnnderive.cells import load
     from rnnderive.language import Recurrence
 
-    return load(cell) if cell != "-" else Recurrence.parse(stdin_text())
+    text = stdin_text() if cell == "-" else None
+
+    def read(name: str | None) -> Recurrence:
+        return load(cell, loss=name) if text is None else Recurrence.parse(text, loss=name)
+
+    try:
+        return read("")
+    except LanguageError as error:
+        if NO_LOSS not in error.message:
+            raise
+        if not loss:
+            return read(None)
+        words = error.message.replace(IN_PYTHON, "")
+        raise type(error)(words, error.line, error.column, error.source) from None
 
 
 def stdin_text() -> str:

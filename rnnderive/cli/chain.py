@@ -118,12 +118,12 @@ def chain(
     import rnnderive as rd
     from rnnderive.chains.setting import setting
 
-    reading = _reading(read, array)
+    reading, net = _reading(read, array), load(cell, loss=False) if cell is not None else None
     if figures is not None:
         _check_folder(figures)
     with working("reading and drawing"), on_the_command_line():
         found = setting(
-            load(cell) if cell is not None else None, weights=weights, layer=tuple(layer or ()), read=reading,
+            net, weights=weights, layer=tuple(layer or ()), read=reading,
             text=text, vectors=vectors, source=source, T=horizon, batch=batch, sizes=dict(pairs(size, int)),
             scheme=scheme, roles={name: number_or_words(words) for name, words in pairs(role, str)}, gain=gain,
             scale=scale, state_scale=state_scale, seed=seed, memory=memory,

@@ -114,7 +114,7 @@ def sweep(
         raise InputError(f"--{'at' if place else 'show'} is about the figure: give --figure FILE, or leave it out")
     if figure is not None:
         _check_figure(figure, axes, place)
-    net = load(cell)
+    net = load(cell, loss=False)
     widths = dict(pairs(size, int))
     fixed: dict[str, Any] = {name: number_or_words(words) for name, words in pairs(setting, str)}
     roles = {name: number_or_words(words) for name, words in pairs(role, str)}

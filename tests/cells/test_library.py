@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import rnnderive as rd
 import rnnderive.cells as cells
 from rnnderive.cells import LIBRARY, load
 from rnnderive.errors import InputError, LanguageError, RnnDeriveError
@@ -129,3 +130,25 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "huge").write_bytes(b"#" * 1_000_000)
     with pytest.raises(InputError, match="larger than"):
         load(tmp_path / "huge")
+
+
+def test_a_recurrence_is_given_by_itself_its_equations_its_name_or_its_file(tmp_path):
+    """The same everywhere: to derive, to check, to analyse, to compare."""
+    net = rd.cells.vanilla()
+    (tmp_path / "cell.txt").write_text(str(net))
+    for given in (net, str(net), "vanilla", "rnn", tmp_path / "cell.txt", str(tmp_path / "cell.txt")):
+        assert rd.cells.recurrence(given) == net
+        assert rd.derive(given).net == net
+    params, inputs = {"W": np.ones((2, 1)), "U": np.eye(2) / 2, "b_h": np.zeros(2)}, {"x": np.ones((9, 1))}
+    params |= {"V": np.ones((1, 2)), "b_y": np.zeros(1)}
+    assert rd.analyze("vanilla", params, {**inputs, "target": np.ones(1)}).states == ("h",)
+
+
+@pytest.mark.parametrize("ask", [rd.derive, lambda net: rd.analyze(net, {}, {}), rd.cells.recurrence])
+def test_what_is_no_recurrence_is_told_the_same_everywhere(ask):
+    with pytest.raises(InputError, match=r"no cell and no file 'lsmt'; did you mean .*lstm.*\? The library has"):
+        ask("lsmt")
+    with pytest.raises(InputError, match="found int; expected a recurrence, its equations, or the name or file"):
+        ask(3)
+    with pytest.raises(LanguageError, match="line 1"):
+        ask("h[t] = +")
