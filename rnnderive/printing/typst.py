@@ -46,7 +46,7 @@ def typst(node: Math) -> str:
         case Word(text):
             return text if text in _KNOWN_FUNCTIONS else f'upright("{_escape(text)}")'
         case Numeral(text):
-            return f'"{text}"' if "," in text else text  # a decimal mark, not punctuation
+            return text.replace(",", 'class("normal", \\,)')  # a decimal mark, not punctuation
         case Symbol(name):
             return SIGNS[name].typst
         case Row(items):

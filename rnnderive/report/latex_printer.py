@@ -69,6 +69,10 @@ _PREAMBLE = r"""
 \setlength{\LTpost}{0.6em}
 \setlength{\tabcolsep}{0.45em}
 \setcounter{tocdepth}{2}
+\makeatletter
+\renewcommand{\l@section}{\@dottedtocline{1}{0em}{2em}}
+\renewcommand{\l@subsection}{\@dottedtocline{2}{2em}{2em}}
+\makeatother
 \setlength{\jot}{0.4em}
 \hbadness=10000
 \vbadness=10000

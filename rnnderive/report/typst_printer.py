@@ -31,7 +31,7 @@ _PREAMBLE = r"""
 #show math.equation.where(block: true): set block(above: 0pt, below: 0pt)
 #show math.equation.where(block: true): set par(leading: 0.75em)
 #show table: set par(justify: false)
-#show table.cell: it => { show math.equation.where(block: false): box.with(inset: (y: 0.22em), baseline: 0.22em); it }
+#show table.cell: it => { show math.equation.where(block: false): box.with(inset: (y: 0.15em)); it }
 #set math.mat(row-gap: 0.5em)
 #show raw: set text(font: "DejaVu Sans Mono")
 #show raw.where(block: false): set text(size: 0.95em)
@@ -61,6 +61,8 @@ _PREAMBLE = r"""
   set par(justify: false)
   text(size: 0.92em)[#strong(word) #body]
 })))
+// Begins a page where less than this is left of the old one.
+#let atleast(high) = { block(height: high, width: 100%, breakable: false, above: 1.1em, below: 0pt); v(-high) }
 #let listing(code) = block(
   width: 100%, inset: (left: 0.7em, y: 0.3em), stroke: (left: 1.2pt + luma(75%)), {
     show raw: set text(size: 7.9pt)
@@ -176,12 +178,12 @@ class _Printer(Printer):
         rows = "".join(f"  {self.row(row, shares)},\n" for row in table.rows)
         body = (
             f"#block(width: 100%, align(center, text(size: 0.92em, table(\n"
-            f"  columns: ({columns},), align: ({align},), stroke: none, inset: (x: 0pt, y: 0.4em),\n"
+            f"  columns: ({columns},), align: ({align},), stroke: none, inset: (x: 0pt, y: 0.3em),\n"
             f"  column-gutter: 0.98em,\n"
             f"  table.hline(stroke: 0.9pt), table.header({self.row(table.header, shares, bold=True)}, "
             f"table.hline(stroke: 0.5pt)),\n{rows}  table.hline(stroke: 0.9pt),\n))))"
         )
-        return f"{self.caption(at, table.caption, sticky=True)}\n{body}".lstrip("\n")
+        return f"#atleast(8em)\n{self.caption(at, table.caption, sticky=True)}\n{body}"
 
     def row(self, cells: Iterable[Text], shares: tuple[float, ...], bold: bool = False) -> str:
         out = []
