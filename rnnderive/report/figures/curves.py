@@ -236,18 +236,17 @@ def gate_picture(rows: Mapping[str, Any], tokens: Sequence[str], units: Sequence
     return figure
 
 
-def token_curves(values: Mapping[str, Any], tokens: Sequence[str], words: Words, ylabel: str) -> Figure:
-    """Draw one point a token, given as logarithms (base 10): one curve a label."""
-    from matplotlib.ticker import FuncFormatter
+def token_curves(logs: Sequence[float], tokens: Sequence[str], ylabel: str) -> Figure:
+    """Draw one number a token, given as logarithms (base 10)."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     with style():
-        figure = _figure(5.4)
+        figure = _figure(5.0)
         axes = figure.subplots()
         x = np.arange(len(tokens))
-        for k, (label, y) in enumerate(values.items()):
-            axes.plot(x, _finite(y), label=label, **_look(k, 1))
+        axes.plot(x, _finite(logs), **_look(0, 1))
         axes.set_xticks(x, tokens, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         axes.set_ylabel(ylabel)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(values))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:g}}}$"))
     return figure

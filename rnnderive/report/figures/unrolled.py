@@ -267,5 +267,6 @@ def _legend(axes: Axes, graph: Unrolled, states: set[str], words: Words) -> None
             entries.append((kind, dot))
     labels = [words.label(f"figure.{name}") for name, _ in entries]
     axes.legend(
-        [sign for _, sign in entries], labels, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0), handlelength=2.2, columnspacing=1.6,
+        [sign for _, sign in entries], labels, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0),
+        handlelength=2.2, columnspacing=1.6,
     )  # fmt: skip

@@ -1,0 +1,91 @@
+"""The lecture's report: its rows in its order, on its own example, "a cat exists", in every language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnnderive import cells
+from rnnderive.language import T
+from rnnderive.report import document as doc
+from rnnderive.report.engine import build
+from rnnderive.report.lecture_report import activations, backward, forward, gated
+from rnnderive.report.lecture_report.example import TOKENS, example
+from rnnderive.report.lecture_report.measures import SEED, UNITS
+from rnnderive.report.parts import Case, code, numbers, verification
+from rnnderive.report.parts.footer import command_line, versions
+from rnnderive.report.parts.steps import whole
+
+__all__ = ["CHAPTERS", "TOKENS", "example", "lecture", "lecture_document"]
+
+# The lecture's plan, and its rows under each point.
+CHAPTERS = {
+    "idea": (forward.dense, forward.recurrent, forward.sentence),
+    "training": (backward.known, backward.output_side, backward.recurrent_side, backward.any_length, backward.layers),
+    "activations": (activations.vanishing, activations.explosion, activations.advice, activations.forgetting),
+    "bidirectional": (gated.bidirectional,),
+    "gated": (gated.vanilla, gated.gate_by_gate, gated.skip_connection, gated.story, gated.gru),
+}
+
+
+def lecture_document(lang: str = "en") -> doc.Document:
+    """The whole report as a document tree.
+
+    Parameters
+    ----------
+    lang : str
+        A language of the catalogue.
+    """
+    net = cells.lecture()
+    command = f"rnnderive report lecture --lang {lang} --engine typst"
+    case = Case(net, "lecture", lang, "full", seed=SEED, point=example(net), command=command, parts=("steps",))
+    sections = [_result(case)]
+    for chapter, rows in CHAPTERS.items():
+        sections.append(case.section(f"lecture.{chapter}_chapter", [case.say(f"lecture.{chapter}_plan")]))
+        sections += [row(case) for row in rows]
+    # The numbers are those of the lecture; the checks draw their own points.
+    sections += [*numbers(case), *verification(case), *code(case)]
+    words = case.words
+    return doc.Document(
+        words("lecture.title"),
+        sections,
+        subtitle=words("lecture.subtitle"),
+        footer=[
+            versions(words),
+            words("footer.numbers", seed=SEED, T=case.T, shapes=_shapes(case)),
+            words("lecture.footer", seed=SEED, units=UNITS),
+            command_line(words, command),
+        ],
+        lang=lang,
+        contents=True,
+    )
+
+
+def _shapes(case: Case) -> str:
+    sizes = {str(s): v for n, a in case.numbers[0].items() for s, v in zip(case.net.shape(n), a.shape, strict=False)}
+    return ", ".join(f"{s} = {v}" for s, v in sizes.items() if s.startswith("n_"))
+
+
+def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en") -> Path:
+    """Write the lecture's report; return the path of the PDF.
+
+    Parameters
+    ----------
+    output : path
+        The folder; the files are called ``lecture``, or ``lecture_ru`` in Russian.
+    engine : {"auto", "typst", "tex"}
+    lang : str
+        A language of the catalogue.
+    """
+    stem = "lecture" if lang == "en" else f"lecture_{lang}"
+    return build(lecture_document(lang), output, stem, engine=engine).pdf
+
+
+def _result(case: Case) -> doc.Section:
+    """The lecture's formula, and how far it was checked."""
+    marks = [m for name in ("W", "U", "b_h", "V", "b_y") for m in case.marks(name, case.T)]
+    blocks = [
+        case.say("lecture.result"), whole(case, "W", case.T, painted=True), case.say("lecture.result_any"),
+        whole(case, "W", T, label="result"),
+        case.say("lecture.result_checked", held=sum(map(bool, marks)), count=len(marks)),
+    ]  # fmt: skip
+    return doc.Section(case.words("result.title"), [doc.Box(blocks)], numbered=False)

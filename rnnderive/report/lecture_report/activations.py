@@ -1,0 +1,128 @@
+"""Rows 9 to 12: what the factors contain, and what that does to long products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from rnnderive import cells
+from rnnderive import printing as pr
+from rnnderive.language import Recurrence
+from rnnderive.language import terms as tm
+from rnnderive.report import document as doc
+from rnnderive.report import figures
+from rnnderive.report.lecture_report.measures import LENGTH, UNITS, chain_norms, drift, rate, sensitivities
+from rnnderive.report.parts.case import Case
+from rnnderive.report.parts.formulas import equal
+
+__all__ = ["advice", "explosion", "forgetting", "truly", "vanishing"]
+
+NAMES = ("sigmoid", "tanh", "relu")
+LARGE, CHAOTIC = 1.8, 3.0  # gains
+
+
+def truly(case: Case, key: str, **values: Any) -> doc.Box:
+    """What is exactly true, beside a simplification."""
+    return doc.Box([case.say(f"lecture.{key}", **values)], case.words("lecture.truly"))
+
+
+@lru_cache(maxsize=16)
+def _norms(name: str, gain: float, scale: float = 1.0) -> Any:
+    return chain_norms(cells.vanilla(name), gain, scale)
+
+
+def _rated(case: Case, norms: Any) -> str:
+    """The rate of a curve in the report's writing."""
+    return case.words.number(rate(norms), "+.3f")
+
+
+def _factor(net: Recurrence, case: Case) -> doc.Equation:
+    at = case.at(net=net)
+    before = tm.At("h", tm.t - 1, *net.shape("h"))
+    left = pr.derivative(at.math(net.leaf("h")), at.math(before), "partial")
+    return doc.Equation(equal(left, at.math(at.d.jacobian("h", "h"))))
+
+
+def _curves(case: Case, *names: str) -> doc.Figure:
+    """Functions and their derivatives."""
+    listed = [i for k, n in enumerate(names) for i in ([", "] if k else []) + [doc.Formula(figures.function_math(n))]]
+    return doc.Figure(
+        lambda: figures.activation_curves(list(names), words=case.words),
+        case.words("lecture.curves", names=listed),
+        doc.plain(case.words("lecture.curves", names=listed)),
+    )
+
+
+def _labelled(curves: Mapping[str, Any]) -> dict[str, Any]:
+    return {figures.mathtext(figures.function_math(n)): c for n, c in curves.items()}
+
+
+def _norms_figure(case: Case, names: tuple[str, ...], gain: float) -> doc.Figure:
+    curves = {n: _norms(n, gain) for n in names}
+    caption = case.words("lecture.norms", gain=gain, units=UNITS)
+    return doc.Figure(
+        lambda: figures.norms_against_distance(_labelled(curves), case.words), caption, doc.plain(caption)
+    )
+
+
+def vanishing(case: Case) -> doc.Section:
+    """Row 9: the sigmoid."""
+    net = cells.vanilla("sigmoid")
+    found = _norms("sigmoid", 1.0)
+    blocks = [
+        case.say("lecture.factors"), _factor(net, case), case.say("lecture.sigmoid"), _curves(case, "sigmoid"),
+        case.say("lecture.sigmoid_norm", steps=LENGTH - 1, power=round(found[-1]), rate=_rated(case, found)),
+        _norms_figure(case, ("sigmoid",), 1.0),
+        truly(case, "sigmoid_truly"),
+    ]  # fmt: skip
+    return case.section("lecture.sigmoid_title", blocks, 2)
+
+
+def explosion(case: Case) -> doc.Section:
+    """Row 10: ReLU, and the drift of its state."""
+    small, large = (_rated(case, _norms("relu", g)) for g in (1.0, LARGE))
+    quantiles = {n: drift(cells.vanilla(n), LARGE) for n in ("relu", "tanh")}
+    caption = case.words("lecture.drift", gain=LARGE)
+    blocks = [
+        case.say("lecture.relu"), _curves(case, "relu"), _factor(cells.vanilla("relu"), case),
+        case.say("lecture.relu_power"), _norms_figure(case, ("relu", "tanh", "sigmoid"), LARGE),
+        truly(case, "relu_truly", small=small, large=large, gain=LARGE),
+        case.say("lecture.relu_drift"),
+        doc.Figure(lambda: figures.drift_over_time(_labelled(quantiles), case.words), caption, doc.plain(caption)),
+    ]  # fmt: skip
+    return case.section("lecture.relu_title", blocks, 2)
+
+
+def advice(case: Case) -> doc.Section:
+    """Row 11: tanh, and three activations side by side."""
+    words = case.words
+    rows: list[list[doc.Text]] = [
+        [doc.Formula(figures.function_math(n)), *(_rated(case, _norms(n, g)) for g in (1.0, LARGE, CHAOTIC)),
+         _rated(case, _norms(n, CHAOTIC, 0.0))]
+        for n in NAMES
+    ]  # fmt: skip
+    head = [words("lecture.activation"), *(words("lecture.gain", gain=g) for g in (1.0, LARGE, CHAOTIC)),
+            words("lecture.no_input", gain=CHAOTIC)]  # fmt: skip
+    chaos = _rated(case, _norms("tanh", CHAOTIC, 0.0))
+    blocks = [
+        case.say("lecture.advice"), _curves(case, "sigmoid", "tanh"), case.say("lecture.side_by_side"),
+        _norms_figure(case, NAMES, 1.0), doc.Table(head, rows, words("lecture.rates"), "lrrrr"),
+        truly(case, "tanh_truly", gain=CHAOTIC, rate=chaos),
+    ]  # fmt: skip
+    return case.section("lecture.advice_title", blocks, 2)
+
+
+def forgetting(case: Case) -> doc.Section:
+    """Row 12: what the last output knows of an early input."""
+    at = case.at(net=cells.vanilla("sigmoid"))
+    y = at.math(tm.At("y", tm.T, *at.net.shape("y")))
+    left = pr.derivative(y, pr.with_index(pr.Letter("x"), pr.Letter("k")))
+    product = doc.Equation(equal(left, at.math(at.d.chain("x[k]", of="y[T]"))))
+    curves = {n: sensitivities(cells.vanilla(n)) for n in ("sigmoid", "tanh")}
+    caption = case.words("lecture.sensitivity")
+    picture = doc.Figure(
+        lambda: figures.norms_against_distance(_labelled(curves), case.words, r"$\|\partial y^T/\partial x^k\|_2$"),
+        caption, doc.plain(caption),
+    )  # fmt: skip
+    return case.section("lecture.forgetting_title", [case.say("lecture.forgetting"), product, picture], 2)
