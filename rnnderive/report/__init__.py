@@ -34,6 +34,7 @@ from rnnderive.report.document import (
     Step,
     Steps,
     Table,
+    plain,
 )
 from rnnderive.report.engine import ENGINES, FORMATS, Report, build, missing_tex
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
@@ -82,6 +83,7 @@ __all__ = [
     "markdown_source",
     "missing_tex",
     "norms_against_distance",
+    "plain",
     "typst_source",
     "unrolled_graph",
 ]

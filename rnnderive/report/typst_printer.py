@@ -141,7 +141,7 @@ class _Printer(Printer):
         return [f"#v(1em)\n#line(length: 100%, stroke: 0.4pt + luma(60%))\n#text(size: 0.85em)[\n{lines}\n]"]
 
     def heading(self, section: Section, at: Numbered) -> str:
-        lead = f"{at.number}#h(0.7em)" if at.number else ""
+        lead = f"{at.number}~#h(0.4em)" if at.number else ""
         return f"#heading(level: {section.level})[{lead}{self.text(section.title)}] <{at.anchor}>"
 
     # ------------------------------------------------------------ blocks
