@@ -51,9 +51,7 @@ def _line(work: Work, count: int) -> str:
     samples = rounds({n: task.run for n, task in tasks.items()}, count, clock=clock)
     results = {n: task.read(task.run()) for n, task in tasks.items()}
     cells = {n: median(samples[n]) for n in tasks}
-    T, B, d, n = work.size
-    sizes = {s: d if str(s) in ("n_x", "n_target") else n for s in work.of.equations.sizes}
-    cells["floor"] = floor(work.of.equations, sizes, T, B, work.dtype).seconds
+    cells["floor"] = floor(work.of.equations, work.sizes, work.size.T, work.size.B, work.dtype).seconds
     base = cells.get("numpy")
     out = f"{work.key:34}"
     for name in (*BACKENDS, "plain", "floor"):

@@ -1,9 +1,9 @@
 """Back-propagation through time written by hand in NumPy: a good engineer's loop.
 
-The gates' weights are kept stacked, the input's product is taken once for all steps, one product
-a step, the gradients of the weights once after the loop.  No buffers are reused and nothing is
-tuned to a size.  Each layer takes (T, B, ·) and gives its output and a function from its
-gradient to those of the input, the weights and the initial states.
+The gates are one product a step, the input's product is taken once for all steps, and so are the
+gradients of the weights after the loop.  No buffers are reused and nothing is tuned to a size.
+Each layer takes (T, B, ·) and gives its output, and a function from the gradient of that to those
+of the input and of the weights.
 """
 
 from __future__ import annotations
@@ -13,114 +13,123 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.task import Task, Unavailable
+from benchmarks.peers import own_cell
+from benchmarks.peers.sigmoid import sigmoid
+from benchmarks.peers.task import Task
+from benchmarks.peers.weights import gathered, stacked
 from benchmarks.work import Arrays, Work
 
 __all__ = ["LAYERS", "build"]
 
-GATES = {"rnn": ("h",), "lstm": ("f", "i", "C", "o"), "gru": ("z", "r", "")}
 Layer = tuple[Any, Callable[[Any], tuple[Any, Arrays]]]
 
 
-def sigmoid(x: Any) -> Any:
-    """1 / (1 + e⁻ˣ)."""
-    return 1 / (1 + np.exp(-x))
+def affine(x: Any, W: Any, b: Any) -> Any:
+    """x Wᵀ + b for every step and member, as one product."""
+    return x.reshape(-1, x.shape[-1]).dot(W.T).reshape(*x.shape[:-1], len(b)) + b
+
+
+def weights_gradient(delta: Any, x: Any, h: Any) -> tuple[Any, Arrays]:
+    """What an affine map of the input and of the state before gets: one product over all steps each."""
+    flat = delta.reshape(-1, delta.shape[-1])
+    return flat, {
+        "W": flat.T.dot(x.reshape(len(flat), -1)),
+        "U": flat.T.dot(h.reshape(len(flat), -1)),
+        "b": flat.sum(0),
+    }
 
 
 def rnn(x: Any, p: Arrays) -> Layer:
     """h = tanh(W x + U h + b)."""
-    T, B, d = x.shape
-    n = len(p["b"])
-    z = x.reshape(T * B, d).dot(p["W"].T).reshape(T, B, n) + p["b"]
-    h = np.empty((T + 1, B, n), x.dtype)
+    T, B, _ = x.shape
+    U = p["U"]
+    z = affine(x, p["W"], p["b"])
+    h = np.empty((T + 1, B, len(U)), x.dtype)
     h[0] = p["h0"]
     for t in range(T):
-        h[t + 1] = np.tanh(z[t] + h[t].dot(p["U"].T))
+        h[t + 1] = np.tanh(z[t] + h[t].dot(U.T))
 
     def backward(dy: Any) -> tuple[Any, Arrays]:
         delta = np.empty_like(z)
         dh = np.zeros_like(h[0])
         for t in reversed(range(T)):
             delta[t] = (dy[t] + dh) * (1 - h[t + 1] ** 2)
-            dh = delta[t].dot(p["U"])
-        flat = delta.reshape(T * B, n)
-        grads = {"W": flat.T.dot(x.reshape(T * B, d)), "U": flat.T.dot(h[:-1].reshape(T * B, n)),
-                 "b": flat.sum(0), "h0": dh}  # fmt: skip
-        return flat.dot(p["W"]).reshape(x.shape), grads
+            dh = delta[t].dot(U)
+        flat, grads = weights_gradient(delta, x, h[:-1])
+        return flat.dot(p["W"]).reshape(x.shape), grads | {"h0": dh}
 
     return h[1:], backward
 
 
 def lstm(x: Any, p: Arrays) -> Layer:
-    """The gates f, i, C, o in this order, their weights on [h, x] stacked."""
-    T, B, d = x.shape
-    n = len(p["b"]) // 4
-    U, W = p["W"][:, :n], p["W"][:, n:]
-    z = x.reshape(T * B, d).dot(W.T).reshape(T, B, 4 * n) + p["b"]
+    """The lecture's LSTM, the gates in the order f, i, o, C."""
+    T, B, _ = x.shape
+    U = p["U"]
+    n = U.shape[1]
+    z = affine(x, p["W"], p["b"])
     h, C = np.empty((T + 1, B, n), x.dtype), np.empty((T + 1, B, n), x.dtype)
     h[0], C[0] = p["h0"], p["C0"]
-    f, i, a, o, squashed = (np.empty((T, B, n), x.dtype) for _ in range(5))
+    gates, a, squashed = np.empty((T, B, 3 * n), x.dtype), np.empty((T, B, n), x.dtype), np.empty((T, B, n), x.dtype)
     for t in range(T):
         s = z[t] + h[t].dot(U.T)
-        f[t], i[t] = sigmoid(s[:, :n]), sigmoid(s[:, n : 2 * n])
-        a[t], o[t] = np.tanh(s[:, 2 * n : 3 * n]), sigmoid(s[:, 3 * n :])
-        C[t + 1] = f[t] * C[t] + i[t] * a[t]
+        gates[t] = sigmoid(s[:, : 3 * n])
+        a[t] = np.tanh(s[:, 3 * n :])
+        C[t + 1] = gates[t, :, :n] * C[t] + gates[t, :, n : 2 * n] * a[t]
         squashed[t] = np.tanh(C[t + 1])
-        h[t + 1] = o[t] * squashed[t]
+        h[t + 1] = gates[t, :, 2 * n :] * squashed[t]
 
     def backward(dy: Any) -> tuple[Any, Arrays]:
         delta = np.empty_like(z)
         dh, dC = np.zeros_like(h[0]), np.zeros_like(C[0])
         for t in reversed(range(T)):
+            f, i, o = gates[t, :, :n], gates[t, :, n : 2 * n], gates[t, :, 2 * n :]
             dh = dh + dy[t]
-            dC = dC + dh * o[t] * (1 - squashed[t] ** 2)
-            delta[t, :, :n] = dC * C[t] * f[t] * (1 - f[t])
-            delta[t, :, n : 2 * n] = dC * a[t] * i[t] * (1 - i[t])
-            delta[t, :, 2 * n : 3 * n] = dC * i[t] * (1 - a[t] ** 2)
-            delta[t, :, 3 * n :] = dh * squashed[t] * o[t] * (1 - o[t])
-            dC = dC * f[t]
+            dC = dC + dh * o * (1 - squashed[t] ** 2)
+            delta[t, :, :n] = dC * C[t] * f * (1 - f)
+            delta[t, :, n : 2 * n] = dC * a[t] * i * (1 - i)
+            delta[t, :, 2 * n : 3 * n] = dh * squashed[t] * o * (1 - o)
+            delta[t, :, 3 * n :] = dC * i * (1 - a[t] ** 2)
+            dC = dC * f
             dh = delta[t].dot(U)
-        flat = delta.reshape(T * B, 4 * n)
-        both = np.concatenate([h[:-1], x], -1).reshape(T * B, n + d)
-        return flat.dot(W).reshape(x.shape), {"W": flat.T.dot(both), "b": flat.sum(0), "h0": dh, "C0": dC}
+        flat, grads = weights_gradient(delta, x, h[:-1])
+        return flat.dot(p["W"]).reshape(x.shape), grads | {"h0": dh, "C0": dC}
 
     return h[1:], backward
 
 
 def gru(x: Any, p: Arrays) -> Layer:
     """The gates z and r and the candidate, which the reset gate enters before the product."""
-    T, B, d = x.shape
-    n = p["W"].shape[0] // 3
-    U, V, W = p["W"][: 2 * n, :n], p["W"][2 * n :, :n], p["W"][:, n:]
-    s = x.reshape(T * B, d).dot(W.T).reshape(T, B, 3 * n)
-    s[..., : 2 * n] += p["b"]
+    T, B, _ = x.shape
+    n = p["U"].shape[1]
+    U, V = p["U"][: 2 * n], p["U"][2 * n :]
+    s = affine(x, p["W"], p["b"])
     h = np.empty((T + 1, B, n), x.dtype)
     h[0] = p["h0"]
-    z, r, a, rh = (np.empty((T, B, n), x.dtype) for _ in range(4))
+    gates, a, rh = np.empty((T, B, 2 * n), x.dtype), np.empty((T, B, n), x.dtype), np.empty((T, B, n), x.dtype)
     for t in range(T):
-        gates = sigmoid(s[t, :, : 2 * n] + h[t].dot(U.T))
-        z[t], r[t] = gates[:, :n], gates[:, n:]
-        rh[t] = r[t] * h[t]
+        gates[t] = sigmoid(s[t, :, : 2 * n] + h[t].dot(U.T))
+        rh[t] = gates[t, :, n:] * h[t]
         a[t] = np.tanh(s[t, :, 2 * n :] + rh[t].dot(V.T))
-        h[t + 1] = (1 - z[t]) * h[t] + z[t] * a[t]
+        z = gates[t, :, :n]
+        h[t + 1] = (1 - z) * h[t] + z * a[t]
 
     def backward(dy: Any) -> tuple[Any, Arrays]:
         delta = np.empty_like(s)
         dh = np.zeros_like(h[0])
         for t in reversed(range(T)):
+            z, r = gates[t, :, :n], gates[t, :, n:]
             dh = dh + dy[t]
-            delta[t, :, 2 * n :] = dh * z[t] * (1 - a[t] ** 2)
+            delta[t, :, 2 * n :] = dh * z * (1 - a[t] ** 2)
             drh = delta[t, :, 2 * n :].dot(V)
-            delta[t, :, :n] = dh * (a[t] - h[t]) * z[t] * (1 - z[t])
-            delta[t, :, n : 2 * n] = drh * h[t] * r[t] * (1 - r[t])
-            dh = dh * (1 - z[t]) + drh * r[t] + delta[t, :, : 2 * n].dot(U)
-        flat = delta.reshape(T * B, 3 * n)
-        gates, candidate, inputs = flat[:, : 2 * n], flat[:, 2 * n :], x.reshape(T * B, d)
-        dW = np.empty_like(p["W"])
-        dW[:, n:] = flat.T.dot(inputs)
-        dW[: 2 * n, :n] = gates.T.dot(h[:-1].reshape(T * B, n))
-        dW[2 * n :, :n] = candidate.T.dot(rh.reshape(T * B, n))
-        return flat.dot(W).reshape(x.shape), {"W": dW, "b": gates.sum(0), "h0": dh}
+            delta[t, :, :n] = dh * (a[t] - h[t]) * z * (1 - z)
+            delta[t, :, n : 2 * n] = drh * h[t] * r * (1 - r)
+            dh = dh * (1 - z) + drh * r + delta[t, :, : 2 * n].dot(U)
+        flat, grads = weights_gradient(delta[..., : 2 * n], x, h[:-1])
+        candidate = np.ascontiguousarray(delta[..., 2 * n :]).reshape(T * B, n)
+        dW = np.concatenate([grads["W"], candidate.T.dot(x.reshape(T * B, -1))])
+        dU = np.concatenate([grads["U"], candidate.T.dot(rh.reshape(T * B, n))])
+        dx = flat.dot(p["W"][: 2 * n]) + candidate.dot(p["W"][2 * n :])
+        return dx.reshape(x.shape), {"W": dW, "U": dU, "b": np.append(grads["b"], np.zeros(n)), "h0": dh}
 
     return h[1:], backward
 
@@ -128,61 +137,29 @@ def gru(x: Any, p: Arrays) -> Layer:
 LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
-def stacked(core: str, end: str, params: Arrays) -> Arrays:
-    """The weights of one direction of one layer in the form of the functions above."""
-    if core == "rnn":
-        out = {"W": params[f"W{end}"], "U": params[f"U{end}"], "b": params[f"b_h{end}"]}
-    else:
-        names = [f"_{g}" if g else "" for g in GATES[core]]
-        out = {"W": np.concatenate([params[f"W{g}{end}"] for g in names]),
-               "b": np.concatenate([params[f"b{g}{end}"] for g in names if g])}  # fmt: skip
-    return out | {s: params[f"{s[0]}{end}0"] for s in ("h0", "C0") if f"{s[0]}{end}0" in params}
-
-
-def unstacked(core: str, end: str, grads: Arrays) -> Arrays:
-    """The inverse of :func:`stacked`."""
-    out = {f"{s[0]}{end}0": grads[s] for s in ("h0", "C0") if s in grads}
-    if core == "rnn":
-        return out | {f"W{end}": grads["W"], f"U{end}": grads["U"], f"b_h{end}": grads["b"]}
-    names = [f"_{g}" if g else "" for g in GATES[core]]
-    with_bias = [g for g in names if g]
-    out |= {f"W{g}{end}": a for g, a in zip(names, np.split(grads["W"], len(names)), strict=True)}
-    return out | {f"b{g}{end}": a for g, a in zip(with_bias, np.split(grads["b"], len(with_bias)), strict=True)}
-
-
 def build(work: Work, params: Arrays, inputs: Arrays) -> Task:
     """Layers, readout and loss; a layer that reads backward runs on the sequence turned round."""
-    if work.threads > 1:
-        raise Unavailable("written for one thread")
-    core, layers = work.of.core, work.of.layers
-    layer = LAYERS[core]
-    weights = {end: stacked(core, end, params) for ends in layers for end in ends}
-    V, b_y, x0, target = params["V"], params["b_y"], inputs["x"], inputs["target"]
+    if work.of.core == "own":
+        return own_cell.build(work, params, inputs)
+    network, layer = work.of, LAYERS[work.of.core]
+    weights = stacked(network, params)
+    V, b_y, target = params["V"], params["b_y"], inputs["target"]
 
-    def run() -> tuple[Any, dict[str, Arrays], Arrays]:
-        x, passes = x0, []
-        for ends in layers:
+    def run() -> tuple[Any, dict[str, Arrays]]:
+        x, passes = inputs["x"], []
+        for ends in network.layers:
             outs = [layer(x[::-1] if k else x, weights[end]) for k, end in enumerate(ends)]
             passes.append([backward for _, backward in outs])
             x = outs[0][0] if len(ends) == 1 else np.concatenate([outs[0][0], outs[1][0][::-1]], -1)
         flat = x.reshape(-1, x.shape[-1])
-        dy = (flat.dot(V.T) + b_y).reshape(target.shape) - target
-        e = dy.reshape(-1, dy.shape[-1])
-        head = {"V": e.T.dot(flat), "b_y": e.sum(0)}
-        dh, grads = e.dot(V).reshape(x.shape), {}
-        for ends, backwards in zip(reversed(layers), reversed(passes), strict=True):
-            parts = [dh] if len(ends) == 1 else np.split(dh, 2, -1)
-            dh = 0
+        e = (affine(x, V, b_y) - target).reshape(-1, len(b_y))
+        grads = {"head": {"V": e.T.dot(flat), "b_y": e.sum(0)}}
+        dx = e.dot(V).reshape(x.shape)
+        for ends, backwards in zip(reversed(network.layers), reversed(passes), strict=True):
+            parts, dx = np.split(dx, len(ends), -1), 0
             for k, (end, backward) in enumerate(zip(ends, backwards, strict=True)):
-                dx, grads[end] = backward(parts[k][::-1] if k else parts[k])
-                dh = dh + (dx[::-1] if k else dx)
-        return 0.5 * (e * e).sum(), grads, head
+                below, grads[end] = backward(parts[k][::-1] if k else parts[k])
+                dx = dx + (below[::-1] if k else below)
+        return 0.5 * (e * e).sum(), grads
 
-    def read(result: Any) -> tuple[float, Arrays]:
-        loss, grads, head = result
-        out = dict(head)
-        for end, table in grads.items():
-            out |= unstacked(core, end, table)
-        return float(loss), out
-
-    return Task(run, read)
+    return Task(run, lambda result: (float(result[0]), gathered(network, result[1])))
