@@ -73,7 +73,7 @@ def at_time(term: Term, index: Any) -> Term:
 @lru_cache(maxsize=4096)
 def _moved(index: Any, to: Any) -> Any:
     """A time index with t replaced; a derivation has few different ones, and SymPy takes its time over each."""
-    return index.subs(t, to)
+    return index.subs(t, to) if index.has(t) else index
 
 
 def shift(term: Term, steps: int) -> Term:
