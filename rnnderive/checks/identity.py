@@ -336,5 +336,5 @@ def chain_against_adjoint(
 def rewrites(d: Derivation, T: int = 5, seed: int = 0) -> Verdict:
     """The recurrence as it is compiled and as it was derived, exactly."""
     outputs = [*d.pulled.gradients.values(), d.net.loss or ""]
-    compiled = optimise(d.adjoint, outputs)
+    compiled = optimise(d.adjoint, outputs, d.net.initial_states)
     return identical(d.adjoint, compiled, d.net, outputs=outputs, T=T, seed=seed, digits=False)

@@ -78,8 +78,9 @@ class Field(Algebra):
 
     Two formulas that agree at random elements are equal as polynomials in their inputs and
     in the outputs of the functions they apply, but for a chance below 2^-50 (Schwartz 1980,
-    Zippel 1979).  ``identity`` is itself; all other functions are opaque, so identities
-    between functions (tanh x = 2σ(2x) − 1) are not seen here: see :class:`Digits`.
+    Zippel 1979).  ``identity`` is itself, and σ and tanh are what they are in terms of exp; all others are
+    opaque, so that further identities between functions (sin² + cos² = 1) are not seen here: see
+    :class:`Digits`.
     """
 
     prime = 2**61 - 1
@@ -101,7 +102,13 @@ class Field(Algebra):
         return out
 
     def one(self, name: str, x: Any) -> int:
-        return x if name == "identity" else _oracle(self.key, name, int(x))
+        if name == "identity":
+            return x
+        if name == "sigmoid":
+            return pow(1 + self.one("exp", -int(x) % self.prime), -1, self.prime)
+        if name == "tanh":
+            return (2 * self.one("sigmoid", 2 * int(x) % self.prime) - 1) % self.prime
+        return _oracle(self.key, name, int(x))
 
     def random(self, rng: Any, shape: tuple[int, ...]) -> Any:
         """Uniform random elements."""

@@ -78,7 +78,7 @@ class Emitter:
 
     def shape(self, steps: str, leaf: Term) -> str:
         tail = self.size(leaf.shape[0]) + ("" if leaf.is_column else f", {self.size(leaf.shape[1])}")
-        return f"({steps}, *lead, {tail})"
+        return f"({steps}, *lead, {tail})" if steps else f"(*lead, {tail})"
 
     # ------------------------------------------------------------ terms
 
@@ -254,7 +254,7 @@ class Emitter:
     def _stack(self, term: Term, c: Context) -> str:
         codes = ", ".join(self.emit(a, c) for a in term.args)
         axis = -1 if term.is_column else -2
-        same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args)
+        same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args) or all(map(self._flat, term.args))
         return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
 
     def _block(self, term: Any, c: Context) -> str:

@@ -57,7 +57,7 @@ class Program:
             *([self.origin.loss] if self.with_loss and self.origin.loss else []),
         ]
         return write_module(
-            optimise(self.net, wanted), self.origin, self.outputs, self.function,
+            optimise(self.net, wanted, self.origin.initial_states), self.origin, self.outputs, self.function,
             with_loss=self.with_loss, note=self.note,
         )  # fmt: skip
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,8 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.emitter import Emitter
-from rnnderive.programs.layout import Context, depends_on_time, is_new, kind, stripped
+from rnnderive.programs.layout import Context, apply_code, depends_on_time, is_new, kind, stripped
+from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View, aliases, lower
 from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
@@ -65,6 +65,16 @@ class _Module(Emitter):
         self.origin, self.outputs = origin, outputs
         self.function, self.with_loss, self.note = function, with_loss, note
         super().__init__(net, _identifiers(net, origin))
+        fixed = [*outputs.values(), *(n[:-1] for n in origin.initial_states)]
+        self.over: dict[str, tuple[str, Any]] = {}
+        for stage in net.schedule:
+            if stage.direction != "all":
+                self.over.update(aliases(net, stage, fixed))
+        for n, (root, _) in self.over.items():  # one array has one layout
+            self.layout[root].before = max(self.layout[root].before, self.layout[n].before)
+            self.layout[root].after = max(self.layout[root].after, self.layout[n].after)
+        for n, (root, _) in self.over.items():
+            self.layout[n] = self.layout[root]
 
     # ------------------------------------------------------------ the module
 
@@ -241,40 +251,53 @@ class _Module(Emitter):
         self.line(f"{self.names[e.name]} = {stripped(code)}")
 
     def _loop(self, stage: Stage) -> None:
+        """Memory for what the loop computes, and one pass over the steps."""
+        loop = lower(self.net, stage)
         self.line("")
-        stored = [n for n in stage.names if self._stored(n, stage)]
-        context = Context("loop", frozenset(stage.names))
-        for n in stored:
+        stored = self._memory(stage)
+        forward = stage.direction == "forward"
+        writer = _Steps(self, loop, stored, forward)
+        body = writer.body()
+        for line in writer.before:
+            self.line(line)
+        self.line(writer.head())
+        for line in body:
+            self.line(line, 1)
+
+    def _memory(self, stage: Stage) -> set[str]:
+        """Allocate the sequences of a loop; return those that have a row for every step."""
+        over = self.over
+        roots: dict[str, list[str]] = {}
+        for n in stage.names:
+            roots.setdefault(over.get(n, (n, 0))[0], []).append(n)
+        kept = {r for r, names in roots.items() if any(self._stored(n, stage) for n in names)}
+        for n in roots:
+            leaf = self.net.leaves[n]
+            if n not in kept:
+                self.line(f"{self.names[n]}_t = np.empty({self.shape('', leaf)}, dtype)")
+                continue
             layout = self.layout[n]
             steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
-            self.line(f"{self.names[n]} = np.empty({self.shape(steps, self.net.leaves[n])}, dtype)")
+            self.line(f"{self.names[n]} = np.empty({self.shape(steps, leaf)}, dtype)")
             if layout.before:
                 self.line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
             if layout.after:
                 self.line(f"{self.names[n]}[T{layout.before:+d}:] = {self._boundary(n)}".replace("T+0", "T"))
-        place = len(self.lines)
-        forward = stage.direction == "forward"
-        self.line("for t in range(1, T + 1):" if forward else "for t in range(T, 0, -1):")
-        outside = dict(self.memo)
         for n in stage.names:
-            e = self.net[n]
-            self._repeated(e.right, context)
-            code = stripped(self.emit(e.right, context))
-            self.line(f"# {self._words(e)}", 1)
-            step = f"{self.names[n]}_t"
-            self.line(f"{step} = {self.row(n, t)} = {code}" if n in stored else f"{step} = {code}", 1)
-        self.memo = outside
-        self.lines[place:place] = context.before  # what does not change inside the loop
+            if n in over:
+                root, start = over[n]
+                end = "" if root in kept else "_t"
+                stop = sp.expand(start + self.net.shape(n)[0])
+                cut = self._cut(start, stop, self.net.shape(root)[0])
+                self.line(f"{self.names[n]}{end} = {self.names[root]}{end}{cut}")
+        return {n for n in stage.names if over.get(n, (n, 0))[0] in kept}
 
-    def _repeated(self, term: Term, context: Context) -> None:
-        """Give names to parts that occur twice in one equation of a loop."""
-        counts = Counter(n for n in tm.members(term, False) if isinstance(n, tm.Product | tm.Apply | tm.Softmax))
-        for node, count in sorted(counts.items(), key=lambda c: len(list(tm.members(c[0])))):
-            if count > 1 and ("loop", node) not in self.memo and depends_on_time(node):
-                code = self.emit(node, context)
-                self.count += 1
-                self.line(f"part{self.count} = {code}", 1)
-                self.memo["loop", node] = f"part{self.count}"
+    def _cut(self, start: Any, stop: Any, whole: Any) -> str:
+        """The index that takes entries start..stop of the last axis."""
+        if start == 0 and sp.expand(stop - whole) == 0:
+            return ""
+        first = "" if start == 0 else self.size(start)
+        return f"[..., {first}:{self.size(stop)}]"
 
     def _stored(self, name: str, stage: Stage) -> bool:
         """Whether a sequence of a loop is needed at another step or outside the loop."""
@@ -288,6 +311,117 @@ class _Module(Emitter):
 
     def _words(self, e: Equation) -> str:
         return re.sub(r"\s+", " ", str(e))
+
+
+class _Steps:
+    """Writes the operations of a loop as NumPy calls that write into memory that is there."""
+
+    def __init__(self, module: _Module, loop: Loop, stored: set[str], forward: bool) -> None:
+        self.module, self.loop, self.stored, self.forward = module, loop, stored, forward
+        self.before: list[str] = []
+        self.iterables: dict[str, str] = {}
+        self.locals: dict[Any, str] = {}
+        self.context = Context("loop", frozenset(loop.stage.names))
+        for name, size in loop.scratch.items():
+            self.before.append(f"{name} = np.empty((*lead, {module.size(size)}), dtype)")
+
+    def body(self) -> list[str]:
+        lines: list[str] = []
+        for e, ops in self.loop.equations:
+            lines.append(f"# {self.module._words(e)}")
+            lines += [self.call(op) for op in ops]
+        self.before += self.context.before
+        return lines
+
+    def head(self) -> str:
+        names, codes = list(self.iterables), list(self.iterables.values())
+        if names == ["t"]:
+            return f"for t in {codes[0]}:"
+        return f"for {', '.join(names)}{',' * (len(names) == 1)} in zip({', '.join(codes)}):"
+
+    def call(self, op: Op) -> str:
+        out = self.operand(op.out)
+        if op.word == "expression":
+            return f"{out}[...] = {stripped(self.expression(op.term))}"
+        args = [self.operand(a) for a in op.args]
+        if op.word == "copy":
+            return f"{out}[...] = {args[0]}"
+        if op.word == "dot":
+            whole = op.out.lag is None or op.out.size == self.module.net.shape(op.out.name)[0]
+            return f"{args[0]}.dot({args[1]}, {out})" if whole else f"np.matmul({args[0]}, {args[1]}, {out})"
+        if op.word in FUNCTIONS:
+            found = re.fullmatch(r"np\.(\w+)\(x\)", FUNCTIONS[op.word].numpy)
+            if found is None:
+                return f"{out}[...] = {stripped(apply_code(op.word, args[0]))}"
+            return f"np.{found[1]}({args[0]}, {out})"
+        return f"np.{op.word}({', '.join(args)}, {out})"
+
+    def expression(self, term: Any) -> str:
+        for leaf in tm.members(term):
+            if isinstance(leaf, tm.At) and leaf.lag == 0 and leaf.name in self.loop.stage.names:
+                self.operand(View(leaf.name, 0, sp.S.Zero, leaf.shape[0]))
+        code = self.module.emit(term, self.context)
+        if re.search(r"\bt\b", code):
+            self.iterables.setdefault("t", "range(1, T + 1)" if self.forward else "range(T, 0, -1)")
+        return code
+
+    def operand(self, o: Operand) -> str:
+        if o in self.locals:
+            return self.locals[o]
+        match o:
+            case View():
+                code = self.view(o)
+            case Constant():
+                code = f"number{sum(isinstance(k, Constant) for k in self.locals) + 1}"
+                self.before.append(f"{code} = np.asarray({tm.number_code(o.number)}, dtype)")
+            case Fixed():
+                code = self.fixed(o)
+        self.locals[o] = code
+        return code
+
+    def fixed(self, o: Fixed) -> str:
+        m = self.module
+        timeless = Context("timeless")
+        if not o.transposed and isinstance(o.term, tm.Parameter):
+            return m.emit(o.term, timeless)
+        m.count += 1
+        name = f"fixed{m.count}"
+        code = m.emit(tm.transpose(o.term) if False else o.term, timeless)
+        self.before.append(f"{name} = np.ascontiguousarray({code}.T, dtype)" if o.transposed else f"{name} = {code}")
+        return name
+
+    def fold(self, v: View, lead: str) -> str:
+        """The index or shape that folds the last axis."""
+        if v.folds == 1:
+            return ""
+        if v.folds < 0:
+            return "[..., None, :]"
+        return f".reshape({lead}*lead, {v.folds}, {self.module.size(sp.expand(v.size / v.folds))})"
+
+    def view(self, v: View) -> str:
+        m = self.module
+        if v.lag is None:
+            return v.name
+        whole = m.net.shape(v.name)
+        cut = m._cut(v.start, v.stop, whole[0])
+        base = m.names[v.name]
+        inside = v.name in self.loop.stage.names
+        if inside and v.name not in self.stored:
+            assert v.lag == 0
+            if not cut and v.folds == 1:
+                return f"{base}_t"
+            name = f"{base}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}_t"
+            self.before.append(f"{name} = {base}_t{cut}{self.fold(v, '')}")
+            return name
+        tail = "t" if v.lag == 0 else f"t{v.lag}" if v.lag > 0 else f"t_{-v.lag}"
+        name = f"{base}_{tail}"
+        if cut or v.folds != 1:
+            name = f"{base}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}_{tail}"
+        code = m.steps(v.name, v.lag)
+        if not self.forward:
+            code = f"{code}[::-1]"
+        self.iterables[name] = f"{code}{cut}{self.fold(v, 'T, ')}"
+        return name
 
 
 def _class_targets(net: Recurrence) -> list[str]:

@@ -13,7 +13,7 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import reads
 from rnnderive.language.terms import Term, t
 
-__all__ = ["hoist", "optimise", "prune", "share", "split_stacks"]
+__all__ = ["hoist", "prune", "share", "split_stacks"]
 
 
 def prune(net: Recurrence, outputs: Iterable[str]) -> Recurrence:
@@ -117,10 +117,14 @@ def _stem(node: Term) -> str:
     return next(n.name for n in tm.members(node) if isinstance(n, tm.At))
 
 
-def hoist(net: Recurrence) -> Recurrence:
-    """Move out of each loop what does not read the loop: it is then computed for all t at once."""
+def hoist(net: Recurrence, products_only: bool = False) -> Recurrence:
+    """Move out of each loop what does not read the loop: it is then computed for all t at once.
+
+    With `products_only`, only matrix products and what stands with them in a sum: entry by entry, long sequences
+    are faster step by step, while the values are in the processor's cache.
+    """
     loops = _loops(net)
-    hoisting = _Hoist(net)
+    hoisting = _Hoist(net, products_only)
     change = {e.name: hoisting.equation(e, loops[e.name]) for e in net.equations if e.name in loops}
     return _rewrite(net, change, hoisting.extra)
 
@@ -128,8 +132,8 @@ def hoist(net: Recurrence) -> Recurrence:
 class _Hoist:
     """Collects what leaves the loops of a recurrence."""
 
-    def __init__(self, net: Recurrence) -> None:
-        self.net = net
+    def __init__(self, net: Recurrence, products_only: bool) -> None:
+        self.net, self.products_only = net, products_only
         self.extra: list[Equation] = []
         self.names: dict[Term, Term] = {}
         self.taken: set[str] = set()
@@ -147,13 +151,24 @@ class _Hoist:
                 outside = [a for a in node.args if free(a)]
                 inside = [tm.transform(a, move) for a in node.args if not free(a)]
                 return tm.plus(*([self.lift(tm.plus(*outside), e.name)] if outside else []), *inside)
+            if isinstance(node, tm.Stack) and not self.products_only and all(isinstance(a, tm.Times) for a in node.args):
+                own = [tm.times(*(a for a in part.args if not free(a)), tm.Number(1)) for part in node.args]
+                rest = [tm.times(*(a for a in part.args if free(a)), tm.Number(1)) for part in node.args]
+                if all(a.shape == b.shape == part.shape for a, b, part in zip(own, rest, node.args, strict=True)):
+                    return tm.times(tm.stack(*own), self.lift(tm.stack(*rest), e.name))
+            if isinstance(node, tm.Times) and not self.products_only:
+                outside = [a for a in node.args if free(a)]
+                inside = [tm.transform(a, move) for a in node.args if not free(a)]
+                whole = tm.times(*outside, tm.Number(1))
+                if outside and tm.common_shape((*inside, whole)) == whole.shape:
+                    return tm.times(*inside, self.lift(whole, e.name))
             return None
 
         return tm.transform(e.right, move)
 
     def lift(self, node: Term, name: str) -> Term:
         """The term by a name of its own, where that saves work."""
-        if not _worth(node):
+        if not _worth(node, self.products_only):
             return node
         if node not in self.names:
             fresh = self.net.fresh(f"{name}_in", self.taken)
@@ -164,13 +179,10 @@ class _Hoist:
         return self.names[node]
 
 
-def _worth(node: Term) -> bool:
+def _worth(node: Term, products_only: bool) -> bool:
     """Whether a term is timed and does real work."""
     timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(node, False))
+    if products_only:
+        return timed and any(isinstance(n, tm.Product) for n in tm.members(node))
     work = (tm.Product, tm.Apply, tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.Times, tm.Where)
     return timed and any(isinstance(n, work) for n in tm.members(node))
-
-
-def optimise(net: Recurrence, outputs: Iterable[str]) -> Recurrence:
-    """All rewrites, in the order in which each helps the next."""
-    return hoist(share(split_stacks(prune(net, outputs))))

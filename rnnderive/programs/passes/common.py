@@ -1,0 +1,36 @@
+"""What the rewrites share: who is in which loop, and equations with new right sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rnnderive.language import terms as tm
+from rnnderive.language.recurrence import Equation, Recurrence
+from rnnderive.language.schedule import reads
+from rnnderive.language.terms import Term
+
+__all__ = ["free_of", "loops", "rewritten", "summands"]
+
+
+def loops(net: Recurrence) -> dict[str, frozenset[str]]:
+    """Sequence → the names of its loop, for all that are in one."""
+    return {n: frozenset(s.names) for s in net.schedule if s.direction != "all" for n in s.names}
+
+
+def rewritten(
+    net: Recurrence, change: Mapping[str, Term], extra: Iterable[Equation] = (), without: Iterable[str] = ()
+) -> Recurrence:
+    """The system with other right sides, with more equations, and without some."""
+    dropped = set(without)
+    kept = [Equation(e.left, change.get(e.name, e.right)) for e in net.equations if e.name not in dropped]
+    return Recurrence((*extra, *kept), net.loss, net.declared)
+
+
+def free_of(term: Term, loop: frozenset[str]) -> bool:
+    """Whether a term reads nothing of a loop."""
+    return all(r.name not in loop for r in reads(term, True))
+
+
+def summands(term: Term) -> tuple[Term, ...]:
+    """The parts of a sum, or the term itself."""
+    return term.args if isinstance(term, tm.Plus) else (term,)
