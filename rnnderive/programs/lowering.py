@@ -107,7 +107,7 @@ def aliases(net: Recurrence, stage: Stage, fixed: Iterable[str]) -> dict[str, tu
         if len(leaves) != 1 or not _elementwise(right) or leaves[0].lag != 0:
             continue
         source = leaves[0].name
-        if source not in stage.names or source in kept or name in kept or f"{source}0" in net:
+        if source not in stage.names or source in kept or name in kept or {f"{source}0", f"{name}0"} & set(net.leaves):
             continue
         ((_, start, stop),) = [r for r in _ranges(right)]
         if sp.expand(stop - start - net.shape(name)[0]) != 0:
@@ -284,7 +284,7 @@ class _Lowering:
         return (
             last.is_column
             and not last.is_scalar
-            and all(self.net.is_shared(a) and kind(a) in ("matrix", "row") for a in head)
+            and all(self.net.is_shared(a) and kind(a) == "matrix" for a in head)
             and not any(isinstance(n, tm.At) for a in head for n in tm.members(a))
         )
 
@@ -294,11 +294,6 @@ class _Lowering:
     def plus(self, term: Term, out: View) -> None:
         """A sum: products first, straight into the place; then the rest is added."""
         parts = sorted(term.args, key=lambda a: not (isinstance(a, tm.Product) and a.shape == term.shape))
-        if self.writes_over(out, parts[1:]):
-            inner = self.scratch(out.size)
-            self.plus(term, inner)
-            self.put("copy", out, inner)
-            return
         signed = [tm.split_sign(a) for a in parts]
         positive = next((k for k, (s, a) in enumerate(signed) if s > 0), 0)
         signed.insert(0, signed.pop(positive))
@@ -317,10 +312,6 @@ class _Lowering:
             v = self.value(part)
             self.put(word[s], out, start, v)
             start = out
-
-    def writes_over(self, out: View, later: list[Term]) -> bool:
-        """Whether the place is read by a part that comes later (a sequence written over what it reads)."""
-        return False
 
     def times(self, term: Term, out: View) -> None:
         sign, rest = tm.split_sign(term)

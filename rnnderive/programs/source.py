@@ -260,9 +260,13 @@ class _Module(Emitter):
         body = writer.body()
         for line in writer.before:
             self.line(line)
-        self.line(writer.head())
+        depth = 0
+        if any(op.word == "exp" for op in loop.operations):  # 1 / (1 + inf) is 0, as it should be
+            self.line('with np.errstate(over="ignore"):')
+            depth = 1
+        self.line(writer.head(), depth)
         for line in body:
-            self.line(line, 1)
+            self.line(line, depth + 1)
 
     def _memory(self, stage: Stage) -> set[str]:
         """Allocate the sequences of a loop; return those that have a row for every step."""
@@ -401,7 +405,12 @@ class _Steps:
     def view(self, v: View) -> str:
         m = self.module
         if v.lag is None:
-            return v.name
+            cut = m._cut(v.start, v.stop, self.loop.scratch[v.name])
+            if not cut:
+                return v.name
+            name = f"{v.name}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}"
+            self.before.append(f"{name} = {v.name}{cut}")
+            return name
         whole = m.net.shape(v.name)
         cut = m._cut(v.start, v.stop, whole[0])
         base = m.names[v.name]
