@@ -64,7 +64,10 @@ Operand = View | Constant | Fixed
 
 @dataclass(frozen=True)
 class Op:
-    """One operation: `word` is dot, add, subtract, multiply, divide, negative, copy, a function's name or expression."""
+    """One operation.
+
+    `word` is dot, add, subtract, multiply, divide, negative, copy, expression, or the name of a function.
+    """
 
     word: str
     out: View
@@ -192,7 +195,12 @@ class _Lowering:
             return Constant(term.number)
         if isinstance(term, tm.At) and term.lag is not None and term.is_column:
             return View(term.name, term.lag, sp.S.Zero, term.shape[0])
-        if isinstance(term, tm.Block) and isinstance(term.args[0], tm.At) and term.args[0].lag is not None and term.is_column:
+        if (
+            isinstance(term, tm.Block)
+            and isinstance(term.args[0], tm.At)
+            and term.args[0].lag is not None
+            and term.is_column
+        ):
             at = term.args[0]
             return View(at.name, at.lag, term.args[1], term.args[2])
         if not any(isinstance(n, tm.At | tm.Where) for n in tm.members(term)):
@@ -218,10 +226,12 @@ class _Lowering:
         match term:
             case tm.Plus():
                 self.plus(term, out)
-            case tm.Times() if self.runs(term) is not None:
-                self.multiply_runs(*(self.runs(term) or ()), out)
             case tm.Times():
-                self.times(term, out)
+                runs = self.runs(term)
+                if runs is None:
+                    self.times(term, out)
+                else:
+                    self.multiply_runs(*runs, out)
             case tm.Power() if term.args[1] == 2:
                 v = self.value(term.args[0])
                 self.put("multiply", out, v, v)

@@ -19,7 +19,6 @@ from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
-from rnnderive.language.terms import Term, t
 from rnnderive.programs.emitter import Emitter
 from rnnderive.programs.layout import Context, apply_code, depends_on_time, is_new, kind, stripped
 from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View, aliases, lower

@@ -151,7 +151,11 @@ class _Hoist:
                 outside = [a for a in node.args if free(a)]
                 inside = [tm.transform(a, move) for a in node.args if not free(a)]
                 return tm.plus(*([self.lift(tm.plus(*outside), e.name)] if outside else []), *inside)
-            if isinstance(node, tm.Stack) and not self.products_only and all(isinstance(a, tm.Times) for a in node.args):
+            if (
+                isinstance(node, tm.Stack)
+                and not self.products_only
+                and all(isinstance(a, tm.Times) for a in node.args)
+            ):
                 own = [tm.times(*(a for a in part.args if not free(a)), tm.Number(1)) for part in node.args]
                 rest = [tm.times(*(a for a in part.args if free(a)), tm.Number(1)) for part in node.args]
                 if all(a.shape == b.shape == part.shape for a, b, part in zip(own, rest, node.args, strict=True)):

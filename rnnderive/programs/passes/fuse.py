@@ -18,7 +18,7 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.passes.common import free_of, loops, rewritten, summands
 
-__all__ = ["by_exp", "bundle_deltas", "fuse_gates", "fuse_sums", "name_sums", "pack"]
+__all__ = ["bundle_deltas", "by_exp", "fuse_gates", "fuse_sums", "name_sums", "pack"]
 
 
 # ---------------------------------------------------------------- functions and sums get names
@@ -84,9 +84,7 @@ def _affine_parts(net: Recurrence, term: Term, loop: frozenset[str]) -> Iterable
 
 
 def _is_affine(net: Recurrence, term: Term, loop: frozenset[str]) -> bool:
-    return any(_is_linear(net, a) and not free_of(a, loop) for a in summands(term)) and not (
-        isinstance(term, tm.Times)
-    )
+    return any(_is_linear(net, a) and not free_of(a, loop) for a in summands(term)) and not (isinstance(term, tm.Times))
 
 
 def _is_linear(net: Recurrence, term: Term) -> bool:
@@ -153,7 +151,8 @@ def _use(net: Recurrence, name: str) -> str:
                 readers = [
                     str(r.right).replace(f"{e.name}[", "[")
                     for r in net.equations
-                    if isinstance(node, tm.Apply) and any(isinstance(m, tm.At) and m.name == e.name for m in tm.parts(r.right))
+                    if isinstance(node, tm.Apply)
+                    and any(isinstance(m, tm.At) and m.name == e.name for m in tm.parts(r.right))
                 ]
                 uses.append(f"{node.name if isinstance(node, tm.Apply) else inner}:{sorted(readers)[:1]}")
     return str(sorted(uses))
@@ -229,12 +228,14 @@ def _neighbours(net: Recurrence, kept: set[str]) -> tuple[list[str], Term] | Non
         if len(blocks) != 1 or isinstance(e.right, tm.Block):
             continue
         (b,) = blocks
-        if b.args[0].lag != 0 or any(n != b.args[0] for n in others) or any(
-            isinstance(n, tm.Product | tm.Unary | tm.Stack | tm.Where | tm.TimeSum) for n in tm.parts(e.right)
+        if (
+            b.args[0].lag != 0
+            or any(n != b.args[0] for n in others)
+            or any(isinstance(n, tm.Product | tm.Unary | tm.Stack | tm.Where | tm.TimeSum) for n in tm.parts(e.right))
         ):
             continue
         hole = tm.Parameter("_hole", 1)
-        form = str(tm.transform(e.right, lambda n, b=b: hole if n == b else None))  # type: ignore[misc]
+        form = str(tm.transform(e.right, {b: hole}.get))
         groups.setdefault((b.args[0], form), []).append((b.args[1], e.name, b))
     for members in groups.values():
         members = _in_order(members)
@@ -242,8 +243,7 @@ def _neighbours(net: Recurrence, kept: set[str]) -> tuple[list[str], Term] | Non
             if len(run) > 1:
                 first, last = run[0][2], run[-1][2]
                 wide = tm.block(first.args[0], first.args[1], last.args[2])
-                b = first
-                right = tm.transform(net[run[0][1]].right, lambda n, b=b, wide=wide: wide if n == b else None)  # type: ignore[misc]
+                right = tm.transform(net[run[0][1]].right, {first: wide}.get)
                 return [name for _, name, _ in run], right
     return None
 
@@ -289,7 +289,9 @@ def bundle_deltas(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
             names.sort(key=lambda n: (_own(net[n].right, loop), order.get(n, len(order))))
             done |= set(names)
             taken: set[str] = set()
-            net = bundled(net, net.fresh("deltas", taken), names, tm.stack(*(_column(net[n].right, net.shape(n)) for n in names)))
+            net = bundled(
+                net, net.fresh("deltas", taken), names, tm.stack(*(_column(net[n].right, net.shape(n)) for n in names))
+            )
     return net
 
 
@@ -318,7 +320,7 @@ def _weights_order(net: Recurrence) -> dict[str, int]:
                 for leaf in tm.parts(part):
                     if isinstance(leaf, tm.Parameter):
                         place.setdefault(leaf.name, k)
-    out = {}
+    out: dict[str, int] = {}
     for e in net.equations:
         for node in tm.parts(e.right):
             if isinstance(node, tm.Product) and isinstance(node.args[-1], tm.At):
@@ -330,6 +332,7 @@ def _weights_order(net: Recurrence) -> dict[str, int]:
 
 def _independent(net: Recurrence, names: list[str], loop: frozenset[str]) -> list[str]:
     """Those that do not need one another at the same step."""
+
     def needs(name: str) -> set[str]:
         found: set[str] = set()
         work = [name]
@@ -374,7 +377,7 @@ def fuse_sums(net: Recurrence) -> Recurrence:
                 rest.append(a)
         parts = []
         for whole, members in found.items():
-            members = _in_order(members)  # type: ignore[arg-type, assignment]
+            members = _in_order(members)
             for run in _adjacent(members):
                 tall = tm.stack(*(tm.transpose(m) for _, _, m in run))
                 left = tm.transpose(matrix(tall)) if len(run) > 1 else run[0][2]
@@ -413,7 +416,9 @@ def _sums_of_bundles(net: Recurrence) -> Recurrence:
         first = inner.args[0] if isinstance(inner, tm.Product) else inner
         if not (isinstance(first, tm.Block) and isinstance(first.args[0], tm.At) and first.is_column):
             continue
-        whole: Term = tm.TimeSum(tm.product(first.args[0], *inner.args[1:]) if isinstance(inner, tm.Product) else first.args[0])
+        whole: Term = tm.TimeSum(
+            tm.product(first.args[0], *inner.args[1:]) if isinstance(inner, tm.Product) else first.args[0]
+        )
         whole = tm.BatchSum(whole) if batch else whole
         counts[whole] = counts.get(whole, 0) + 1
         found[e.name] = (whole, first)
@@ -426,4 +431,3 @@ def _sums_of_bundles(net: Recurrence) -> Recurrence:
             extra.append(Equation(names[whole], whole))
         change[name] = tm.block(names[whole], first.args[1], first.args[2])
     return rewritten(net, change, extra)
-

@@ -84,7 +84,9 @@ def factor(net: Recurrence) -> Recurrence:
         if all(len(g) == 1 for g in groups.values()):
             return node
         sums = [
-            members[0][1] if len(members) == 1 else tm.times(*own, tm.plus(*(coefficient for coefficient, _ in members)))
+            members[0][1]
+            if len(members) == 1
+            else tm.times(*own, tm.plus(*(coefficient for coefficient, _ in members)))
             for own, members in groups.items()
         ]
         return tm.plus(*sums)
@@ -95,4 +97,3 @@ def factor(net: Recurrence) -> Recurrence:
         if e.name in inside
     }
     return rewritten(net, change)
-
