@@ -13,6 +13,8 @@ from rnnderive.programs.source import write_module
 
 __all__ = ["Program"]
 
+Function = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
+
 
 class Program:
     """A function of ``(params, inputs)``, two dicts of arrays.
@@ -51,21 +53,37 @@ class Program:
 
     @cached_property
     def source(self) -> str:
-        """The generated module; it needs NumPy alone."""
+        """The generated module for one sequence; it needs NumPy alone, and takes batches as well."""
+        return self._write(batched=False)
+
+    @cached_property
+    def batch_source(self) -> str:
+        """The module for batches: entry by entry, it works step by step, while the values are in cache."""
+        return self._write(batched=True)
+
+    def _write(self, batched: bool) -> str:
         wanted = [
             *self.outputs.values(),
             *([self.origin.loss] if self.with_loss and self.origin.loss else []),
         ]
         return write_module(
-            optimise(self.net, wanted, self.origin.initial_states), self.origin, self.outputs, self.function,
-            with_loss=self.with_loss, note=self.note,
+            optimise(self.net, wanted, self.origin.initial_states, products_only=batched),
+            self.origin, self.outputs, self.function, with_loss=self.with_loss, note=self.note,
         )  # fmt: skip
 
     @cached_property
-    def raw(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    def raw(self) -> Function:
         """The generated function itself, without checks."""
+        return self._compile(self.source)
+
+    @cached_property
+    def batch_raw(self) -> Function:
+        """The same for batches."""
+        return self._compile(self.batch_source)
+
+    def _compile(self, source: str) -> Function:
         space: dict[str, Any] = {}
-        exec(compile(self.source, f"<{self.function}>", "exec"), space)  # text that we generated
+        exec(compile(source, f"<{self.function}>", "exec"), space)  # text that we generated
         return space[self.function]
 
     def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
@@ -80,7 +98,8 @@ class Program:
 
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""
-        result = self.raw(arrays.params, arrays.inputs)
+        function = self.raw if arrays.batch in (None, 1) else self.batch_raw
+        result = function(arrays.params, arrays.inputs)
         table = result[1] if self.with_loss else result
         if self.restored:
             table = {n: restore(g, n, self.origin, arrays) for n, g in table.items()}
