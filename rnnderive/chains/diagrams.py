@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rnnderive.chains.figures import _axes, _band, _legend, _look, _powers, _thin, _whole_numbers
+from rnnderive.chains.drawing import band, legend, look, new_axes, powers, thin, whole_numbers
 from rnnderive.chains.phases import crossing, numeric
 from rnnderive.errors import InputError
 from rnnderive.printing.style import COLOURS, style
@@ -47,16 +47,16 @@ class ComparisonPlots:
         if of not in ("chain", "gradient"):
             raise InputError(f"found of={of!r}, expected 'chain' or 'gradient'")
         with style():
-            ax = _axes(ax, 7.4)
+            ax = new_axes(ax, 7.4)
             for k, (label, a) in enumerate(self.comparison.analyses.items()):
                 if of == "chain":
-                    _band(ax, a.lags, a.operator, k, _plain(label))
+                    band(ax, a.lags, a.operator, k, _plain(label))
                 elif a.trace.speaks:
-                    _band(ax, np.arange(len(a.gradient)), a.gradient - a.gradient[0], k, _plain(label))
+                    band(ax, np.arange(len(a.gradient)), a.gradient - a.gradient[0], k, _plain(label))
             what = "norm $\\|P_{T,k}\\|_2$" if of == "chain" else "norm $\\|\\partial L/\\partial s^k\\|$, from 1"
             ax.set(xlabel="distance $T-k$ in steps", ylabel=what)
-            _powers(ax)
-            _legend(ax)
+            powers(ax)
+            legend(ax)
         return ax
 
     def drift(self, ax: Axes | None = None) -> Axes:
@@ -64,25 +64,25 @@ class ComparisonPlots:
         from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
         with style():
-            ax = _axes(ax, 6.4)
+            ax = new_axes(ax, 6.4)
             for k, (label, a) in enumerate(self.comparison.analyses.items()):
                 series = a.trace.course[a.states[0]].reshape(a.trace.T, -1)
                 sizes = np.sqrt(np.square(series).mean(axis=1))
-                x, sizes = _thin(np.arange(1, a.trace.T + 1), sizes)
-                ax.plot(x, sizes, label=_plain(label), **_look(k, len(x)))
+                x, sizes = thin(np.arange(1, a.trace.T + 1), sizes)
+                ax.plot(x, sizes, label=_plain(label), **look(k, len(x)))
             ax.set(xlabel="step $t$", ylabel="root mean square of the state", yscale="log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
             ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
             ax.yaxis.set_minor_formatter(NullFormatter())
-            _whole_numbers(ax)
-            _legend(ax)
+            whole_numbers(ax)
+            legend(ax)
         return ax
 
     def verdicts(self, ax: Axes | None = None) -> Axes:
         """The rate of each with two standard errors, and the verdict."""
         rows = self.comparison.rows()
         with style():
-            ax = _axes(ax, 2.4 + 0.8 * len(rows))
+            ax = new_axes(ax, 2.4 + 0.8 * len(rows))
             rates = np.array([row["rate"] for row in rows])
             places = np.arange(len(rows))
             alive = np.isfinite(rates)
@@ -99,7 +99,7 @@ class ComparisonPlots:
                 )  # fmt: skip
             ax.set(xlabel="rate of the gradient in nats a step", ylim=(len(rows) - 0.5, -0.5))
             ax.set_yticks(places, [_plain(row["label"]) for row in rows])
-            _legend(ax)
+            legend(ax)
         return ax
 
     def svg(self, name: str, **options: Any) -> str:
@@ -137,7 +137,7 @@ class PhasePlots:
         with style():
             import matplotlib as mpl
 
-            ax = _axes(ax, 8.6)
+            ax = new_axes(ax, 8.6)
             across, up = _Scale(x, self.phases.axes[x]), _Scale(y, self.phases.axes[y])
             shown = np.ma.masked_invalid(values[np.ix_(up.order, across.order)])
             colours = LinearSegmentedColormap.from_list("phases", DIVERGING) if signed else mpl.colormaps["cividis"]
@@ -149,7 +149,7 @@ class PhasePlots:
                 _lines(ax, across, up, shown)
             _grey(ax, shown, "longer than the run" if quantity == "memory" else "not finite")
             if ax.get_legend_handles_labels()[0]:
-                _legend(ax)
+                legend(ax)
             across.label(ax, "x")
             up.label(ax, "y")
             ax.grid(False)
@@ -176,20 +176,20 @@ class PhasePlots:
         by = by if by is not None else next(iter(rest), None)
         labels = phases.axes[by] if by is not None else ("",)
         with style():
-            ax = _axes(ax, 7.4)
+            ax = new_axes(ax, 7.4)
             scale = _Scale(x, phases.axes[x])
             for k, label in enumerate(labels):
                 place = {**at, **({by: label} if by is not None else {})}
                 low, middle, high = (self._slice(quantity, [x], place, q)[scale.order] for q in (0.25, 0.5, 0.75))
                 words = f"{by} {label}" if by is not None else "median"
-                ax.plot(scale.centres, middle, label=_plain(words), **_look(k, len(middle)))
+                ax.plot(scale.centres, middle, label=_plain(words), **look(k, len(middle)))
                 if len(phases.sweep.seeds) > 1:
                     ax.fill_between(scale.centres, low, high, color=COLOURS[k % 7], alpha=0.2, linewidth=0)
             if quantity in ("rate", "lyapunov"):
                 ax.axhline(0.0, color="#888888", linewidth=0.8)
             ax.set(ylabel=LABELS.get(quantity, quantity))
             scale.label(ax, "x")
-            _legend(ax)
+            legend(ax)
         return ax
 
     def svg(self, name: str, **options: Any) -> str:
@@ -262,7 +262,7 @@ class _Scale:
         elif not self.numbers:
             getattr(ax, f"set_{which}ticks")(self.centres, self.words)
         elif (self.centres == self.centres.round()).all():
-            _whole_numbers(ax, which)
+            whole_numbers(ax, which)
 
 
 def _lines(ax: Axes, x: _Scale, y: _Scale, values: Any) -> None:

@@ -12,11 +12,24 @@ import numpy as np
 
 from rnnderive import printing as pr
 from rnnderive.chains.census import Gate
+from rnnderive.chains.drawing import (
+    band,
+    blocks,
+    legend,
+    look,
+    new_axes,
+    new_figure,
+    of_nothing,
+    powers,
+    shown,
+    thin,
+    whole_numbers,
+)
 from rnnderive.chains.paths import Path
 from rnnderive.chains.trace import middle
 from rnnderive.chains.truncation import Truncation
 from rnnderive.errors import InputError
-from rnnderive.printing.style import CM, COLOURS, DASHES, MARKERS, WIDTH_CM, style
+from rnnderive.printing.style import COLOURS, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +41,6 @@ __all__ = ["Plots"]
 
 FIGURES = ("norms", "contributions", "spectrum", "paths", "gates", "gate_means", "drift", "truncation")
 MOST_STEPS = 20_000  # for what needs all Jacobians at once
-MOST_POINTS = 2000
 MOST_TOKENS = 40
 
 
@@ -67,38 +79,43 @@ class Plots:
         """Norms of the chain and of the gradient against the distance, with the bounds."""
         a = self.analysis
         with style():
-            ax = _axes(ax, 7.4)
-            _band(ax, a.lags, a.operator, 0, "chain $\\|P_{T,k}\\|_2$")
+            ax = new_axes(ax, 7.4)
+            band(ax, a.lags, a.operator, 0, "chain $\\|P_{T,k}\\|_2$")
             if a.trace.speaks:
                 lags = np.arange(len(a.gradient))
-                _band(ax, lags, a.gradient - a.gradient[0], 1, "gradient $\\|\\partial L/\\partial s^k\\|$, from 1")
+                band(ax, lags, a.gradient - a.gradient[0], 1, "gradient $\\|\\partial L/\\partial s^k\\|$, from 1")
             limits = a.bounds
             ax.plot(
-                *_thin(limits.lags, _shown(middle(limits.logs)) / np.log(10)), color="#777777", linestyle=":",
+                *thin(limits.lags, shown(middle(limits.logs)) / np.log(10)), color="#777777", linestyle=":",
                 linewidth=1.2, label="bound along this run",
             )  # fmt: skip
             if np.isfinite(limits.limit) and limits.limit > 0:
                 ax.plot(
-                    *_thin(limits.lags, limits.whatever / np.log(10)), color="#777777", linestyle=(0, (6, 2)),
+                    *thin(limits.lags, limits.whatever / np.log(10)), color="#777777", linestyle=(0, (6, 2)),
                     linewidth=1.0, label=f"bound whatever the run, {limits.limit:.3g}$^{{T-k}}$",
                 )  # fmt: skip
             ax.set(xlabel="distance $T-k$ in steps", ylabel="norm")
-            _powers(ax)
-            _legend(ax)
+            powers(ax)
+            legend(ax)
         return ax
 
     def contributions(self, *wrt: str, ax: Axes | None = None) -> Axes:
-        """What each step adds to the gradient of some parameters, or what the loss knows of an input."""
+        """What each step adds to the gradient of some parameters, or what the loss knows of an input.
+
+        Of the first four matrices unless names are given.
+        """
         a = self.analysis
-        names = wrt or a.trace.chain.reads[:3]
+        shape = a.trace.chain.net.shape
+        matrices = [n for n in a.trace.chain.reads if shape(n)[1] != 1]
+        names = wrt or (matrices or a.trace.chain.reads)[:4]
         with style():
-            ax = _axes(ax, 7.4)
+            ax = new_axes(ax, 7.4)
             for k, name in enumerate(names):
                 found = a.contributions(name)
-                _band(ax, np.arange(1, a.trace.T + 1), found.logs, k, _name(name))
+                band(ax, np.arange(1, a.trace.T + 1), found.logs, k, _name(name))
             ax.set(xlabel="step $k$", ylabel="norm of the summand of step $k$")
-            _powers(ax)
-            _legend(ax)
+            powers(ax)
+            legend(ax)
         return ax
 
     def spectrum(self, ax: Axes | None = None, member: int = 0) -> Axes:
@@ -106,34 +123,34 @@ class Plots:
         a = self.analysis
         found = a.spectrum(member)
         with style():
-            ax = _axes(ax, 7.0)
+            ax = new_axes(ax, 7.0)
             rates = found.log_singular_values / a.trace.T
             order = np.arange(1, len(rates) + 1)
             alive = np.isfinite(rates)
-            ax.plot(order[alive], rates[alive], label="singular values, $\\ln s_i / T$", **_look(0, 1))
+            ax.plot(order[alive], rates[alive], label="singular values, $\\ln s_i / T$", **look(0, 1))
             if found.lyapunov is not None:
                 x = np.arange(1, len(found.lyapunov.exponents) + 1)
                 ax.errorbar(
                     x, found.lyapunov.exponents, 2 * found.lyapunov.errors, label="Lyapunov exponents ± 2 s.e.",
-                    capsize=2, **_look(1, 1),
+                    capsize=2, **look(1, 1),
                 )  # fmt: skip
             if found.dead:
                 ax.plot([], [], " ", label=f"{found.dead} of them exactly zero")
             ax.axhline(0.0, color="#888888", linewidth=0.8)
             ax.set(xlabel="index $i$", ylabel="nats a step")
-            _whole_numbers(ax)
-            _legend(ax)
+            whole_numbers(ax)
+            legend(ax)
         return ax
 
     def paths(self, ax: Axes | None = None) -> Axes:
         """The norm of each bundle of paths against the distance."""
         with style():
-            ax = _axes(ax, 7.4)
+            ax = new_axes(ax, 7.4)
             for k, path in enumerate(self.analysis.paths):
-                _band(ax, path.lags, path.logs, k, _label(path), band=False)
+                band(ax, path.lags, path.logs, k, _label(path), quartiles=False)
             ax.set(xlabel="distance $T-k$ in steps", ylabel="norm of the paths")
-            _powers(ax)
-            _legend(ax)
+            powers(ax)
+            legend(ax)
         return ax
 
     def gates(self, figure: Figure | None = None, member: int = 0) -> Figure:
@@ -141,34 +158,36 @@ class Plots:
         found = self._gates
         with style():
             if figure is None:
-                figure = _figure(2.6 * len(found) + 1.6)
+                figure = new_figure(2.6 * len(found) + 1.6)
             panels = figure.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
             picture: Any = None
             for ax, gate in zip(panels, found, strict=True):
                 values = gate.values if gate.values.ndim == 2 else gate.values[:, member]
-                steps, units = values.shape
+                (steps, units), (_, means, block) = values.shape, blocks(values)
                 picture = ax.imshow(
-                    values.T, aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0, interpolation="nearest",
+                    means.T, aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0, interpolation="nearest",
                     extent=(0.5, steps + 0.5, units + 0.5, 0.5),
                 )  # fmt: skip
                 ax.set(ylabel=f"{_name(gate.name)}, unit")
                 ax.grid(False)
-                _whole_numbers(ax, "y")
+                whole_numbers(ax, "y")
             self._label_steps(panels[-1])
-            figure.colorbar(picture, ax=list(panels), label="0 closed, 1 open", aspect=30)
+            of_many = f", mean of {block} steps" if block > 1 else ""
+            figure.colorbar(picture, ax=list(panels), label=f"0 closed, 1 open{of_many}", aspect=30)
         return figure
 
     def gate_means(self, ax: Axes | None = None, member: int = 0) -> Axes:
         """The mean of each gate over its units, step by step."""
-        a = self.analysis
         with style():
-            ax = _axes(ax, 6.4)
+            ax = new_axes(ax, 6.4)
             for k, gate in enumerate(self._gates):
                 values = gate.values if gate.values.ndim == 2 else gate.values[:, member]
-                ax.plot(np.arange(1, a.trace.T + 1), values.mean(axis=1), label=_name(gate.name), **_look(k, a.trace.T))
-            ax.set(ylim=(-0.02, 1.02), ylabel="mean over the units")
+                steps, means, block = blocks(values.mean(axis=1))
+                ax.plot(steps, means, label=_name(gate.name), **look(k, len(steps)))
+            of_many = f" and {block} steps" if block > 1 else ""
+            ax.set(ylim=(-0.02, 1.02), ylabel=f"mean over the units{of_many}")
             self._label_steps(ax)
-            _legend(ax)
+            legend(ax)
         return ax
 
     @property
@@ -183,7 +202,7 @@ class Plots:
             ax.set_xticks(np.arange(1, len(tokens) + 1), [_words(w) for w in tokens], rotation=60, ha="right")
         else:
             ax.set(xlabel="step $t$")
-            _whole_numbers(ax)
+            whole_numbers(ax)
 
     def drift(self, ax: Axes | None = None, state: str | None = None) -> Axes:
         """How the distribution of a state's entries moves over time: median, quartiles, 5 and 95 %."""
@@ -194,32 +213,46 @@ class Plots:
             raise InputError(f"{name!r} is no state; there are {', '.join(a.states)}")
         values = table[name]
         with style():
-            ax = _axes(ax, 6.4)
-            x = np.arange(1, a.trace.T + 1)
-            for low, high, words in ((0, -1, "5 to 95 %"), (1, -2, "quartiles")):
-                ax.fill_between(x, values[low], values[high], color=COLOURS[0], alpha=0.2, linewidth=0, label=words)
+            ax = new_axes(ax, 6.4)
+            x, *values = thin(np.arange(1.0, a.trace.T + 1), *values)
+            if len(x) == 1:  # a single step has no length: it is drawn as wide as a step
+                x, values = np.array([0.75, 1.25]), [np.repeat(v, 2) for v in values]
+            for low, high, shade, words in ((0, -1, 0.18, "5 to 95 %"), (1, -2, 0.35, "quartiles")):
+                ax.fill_between(x, values[low], values[high], color=COLOURS[0], alpha=shade, linewidth=0, label=words)
             ax.plot(x, values[2], color=COLOURS[0], label="median")
             ax.set(xlabel="step $t$", ylabel=f"entries of {_name(name)}")
-            _whole_numbers(ax)
-            _legend(ax)
+            whole_numbers(ax)
+            legend(ax)
         return ax
 
     def truncation(
         self, ax: Axes | None = None, kinds: tuple[Literal["window", "detach"], ...] = ("window", "detach")
     ) -> Axes:
         """The bias of truncated back-propagation against its length, both ways of truncating."""
+        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+        trace = self.analysis.trace
+        at_last = "; the last chunk, which the loss at $T$ reaches, has $T$ mod $K$, or $K$"
+        once = bool(trace.last == trace.T and not trace.impulses[:-1].any())
         with style():
-            ax = _axes(ax, 6.4)
+            ax = new_axes(ax, 6.4)
             for k, kind in enumerate(kinds):
                 found: Truncation = self.analysis.truncation(kind=kind)
-                words = {"window": "window of $K$ steps", "detach": "detached every $K$ steps"}[kind]
-                shown = np.where(found.bias > 1e-13, found.bias, np.nan)  # the rest is rounding
-                ax.plot(found.steps, shown, label=words, **_look(k, 1))
+                words = {
+                    "window": "window of $K$ steps",
+                    "detach": f"detached every $K$ steps{at_last if once else ''}",
+                }[kind]
+                bias = np.where(found.bias > 1e-13, found.bias, np.nan)  # the rest is rounding
+                ax.plot(found.steps, bias, label=of_nothing(words, bias), **look(k, 1))
             tall = any(np.isfinite(line.get_ydata()).any() for line in ax.lines)  # one step has no bias to draw
             ax.set(
-                xscale="log", yscale="log" if tall else "linear", xlabel="$K$", ylabel="bias $\\|G - G_K\\| / \\|G\\|$"
-            )
-            _legend(ax)
+                xscale="log", yscale="log" if tall else "linear", xlabel="$K$", ylabel="bias $\\|G - G_K\\| / \\|G\\|$",
+                xlim=(0.9 * found.steps[0], 1.1 * found.steps[-1]),
+            )  # fmt: skip
+            ax.xaxis.set_major_locator(FixedLocator(found.steps))  # they double: a dozen at most
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            ax.xaxis.set_minor_locator(NullLocator())
+            legend(ax, 1)
         return ax
 
     def svg(self, name: str, **options: Any) -> str:
@@ -241,74 +274,7 @@ class Plots:
         return text[text.index("<svg") :]
 
 
-# ---------------------------------------------------------------- drawing
-
-
-def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH_CM * CM, height * CM), layout="constrained")
-
-
-def _axes(ax: Axes | None, height: float) -> Axes:
-    return ax if ax is not None else _figure(height).subplots()
-
-
-def _look(k: int, points: int) -> dict[str, Any]:
-    return {
-        "color": COLOURS[k % 7], "linestyle": DASHES[k % 7], "marker": MARKERS[k % 7], "markersize": 4,
-        "markevery": max(1, points // 12),
-    }  # fmt: skip
-
-
-def _thin(x: Any, *ys: Any) -> tuple[Any, ...]:
-    """At most some thousand points, the first and the last among them: no picture shows more."""
-    if len(x) <= MOST_POINTS:
-        return (x, *ys)
-    keep = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int))
-    return (x[keep], *(y[keep] for y in ys))
-
-
-def _band(ax: Axes, x: Any, logs: Any, k: int, label: str, band: bool = True) -> None:
-    """A curve of ln norms as powers of ten; of a batch the median, and the quartiles as a band."""
-    tens = logs / np.log(10)
-    x, line = _thin(np.asarray(x), _shown(middle(tens)))
-    ax.plot(x, line, label=label, **_look(k, len(x)))
-    if band and tens.ndim > 1 and tens.shape[1] > 1:
-        with np.errstate(invalid="ignore"):  # between −∞ and a number there is nothing to draw
-            low, high = _shown(np.quantile(tens, [0.25, 0.75], axis=1))
-        _, low, high = _thin(np.arange(len(tens)), low, high)
-        ax.fill_between(x, low, high, color=COLOURS[k % 7], alpha=0.2, linewidth=0)
-
-
-def _shown(logs: Any) -> Any:
-    """What is exactly zero has no place on an axis of powers: the curve ends."""
-    return np.where(np.isfinite(logs), logs, np.nan)
-
-
-def _powers(ax: Axes) -> None:
-    """Powers of ten on the vertical axis, whose numbers are their exponents."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    low, high = ax.get_ylim()
-    if high - low < 1.0:  # less than a power of ten: numbers as they are
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{10.0**v:.3g}"))
-    else:
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
-    _whole_numbers(ax)
-
-
-def _whole_numbers(ax: Axes, which: str = "x") -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(MaxNLocator(integer=True, nbins=8 if which == "x" else 4))
-
-
-def _legend(ax: Axes) -> None:
-    """Above the axes, where it cannot cover what is drawn."""
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=2.6)
+# ---------------------------------------------------------------- words
 
 
 def _name(name: str) -> str:

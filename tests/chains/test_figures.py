@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from itertools import pairwise
 
@@ -177,6 +178,62 @@ def test_long_curves_are_thinned():
     (ax,) = drawn(found, "norms").axes
     assert max(len(line.get_xdata()) for line in ax.lines) <= 4001
     assert max(line.get_xdata()[-1] for line in ax.lines) == 20_000
+
+
+@pytest.mark.parametrize("name", ["vanilla", "lstm", "loss at every step"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 12])
+def test_ticks_tell_the_truth_and_no_two_the_same(name, steps):
+    """A label says the number that stands there, to four digits, and there are enough of them."""
+    found = analysis(name, steps)
+    for figure in ("norms", "contributions", "paths"):
+        (ax,) = drawn(found, figure).axes
+        low, high = ax.get_ylim()
+        ticks = [
+            (place, label.get_text())
+            for place, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+            if low <= place <= high
+        ]
+        assert len({words for _, words in ticks}) == len(ticks) >= 2
+        for place, words in ticks:
+            digits = re.sub(r"\$|\\cdot ?", "", words).replace("10^{", "1e").replace("}", "")
+            digits = re.sub(r"^([\d.]+)1e", r"\1e", digits)
+            assert float(digits) == pytest.approx(10.0**place, rel=1e-3)
+        places = [p for p in ax.get_xticks() if ax.get_xlim()[0] <= p <= ax.get_xlim()[1]]
+        assert places and all(p == round(p) for p in places)
+
+
+def test_nothing_is_an_empty_picture_at_one_step():
+    """Every curve in the legend is seen, or said to be zero."""
+    found = analysis("lstm", 1)
+    for figure in ("norms", "contributions", "paths", "gate_means", "drift"):
+        (ax,) = drawn(found, figure).axes
+        for line in ax.lines:
+            seen = np.isfinite(line.get_ydata()).any() and (line.get_marker() != "None" or len(line.get_xdata()) > 1)
+            assert seen or line.get_label().endswith(": exactly zero")
+    assert "truncation" in found.plot.applicable or found.trace.T == 1
+
+
+def test_the_figures_of_a_long_run_are_small_files():
+    """A hundred thousand steps in less than a megabyte each, and the means are means."""
+    rng = np.random.default_rng(0)
+    net = Recurrence.parse("f[t] = sigmoid(w * x[t])\ns[t] = f[t] * s[t-1] + x[t]\nL = sum(s[T])")
+    x = rng.standard_normal((100_000, 6))
+    found = rd.analyze(net, {"w": np.ones(6)}, {"x": x})
+    for name in ("norms", "contributions", "gates", "gate_means", "drift"):
+        assert len(found.plot.svg(name)) < 1_000_000, name
+    (ax,) = drawn(found, "gate_means").axes
+    line = ax.lines[0]
+    assert len(line.get_xdata()) == 2000 and ax.get_ylabel() == "mean over the units and 50 steps"
+    np.testing.assert_allclose(line.get_ydata()[3], (1 / (1 + np.exp(-x[150:200]))).mean())
+    assert line.get_xdata()[3] == 175.5
+
+
+def test_a_flat_curve_of_truncation_says_why():
+    """All chunks end in the same eight steps: 200 mod 16 = 200 mod 32 = 200 mod 64 = 8."""
+    last, every = (drawn(analysis(n, 20), "truncation").axes[0] for n in ("vanilla", "loss at every step"))
+    assert "$T$ mod $K$" in last.get_legend_handles_labels()[1][1]
+    assert "$T$ mod $K$" not in every.get_legend_handles_labels()[1][1]
+    assert [t.get_text() for t in last.get_xticklabels()] == ["1", "2", "4", "8", "16", "20"]
 
 
 def test_what_is_not_there_is_named():
