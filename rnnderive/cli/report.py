@@ -1,10 +1,10 @@
-"""``rnnderive report``: a document about the lecture, about chains, or about a cell."""
+"""``rnnderive report``: a document about the lecture, about chains, about several cells, a cell, or a model."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,13 @@ from rnnderive.cli.app import CELL_HELP, app, load
 from rnnderive.cli.output import complain, working
 from rnnderive.errors import InputError
 
+if TYPE_CHECKING:
+    from rnnderive.chains.setting import Setting
+
 __all__ = ["Engine", "report"]
+
+WHOLE = ("lecture", "comparison", "chains")  # reports that are what they are
+LONG = 50  # steps of the lengthened run
 
 
 class Engine(StrEnum):
@@ -23,50 +29,150 @@ class Engine(StrEnum):
     tex = "tex"
 
 
+class Output(StrEnum):
+    """What a report is written as."""
+
+    pdf = "pdf"
+    tex = "tex"
+    html = "html"
+    md = "md"
+
+
+class Detail(StrEnum):
+    """How much is written out."""
+
+    brief = "brief"
+    lecture = "lecture"
+    full = "full"
+
+
 @app.command()
 def report(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="lecture, chains, or a CELL: " + CELL_HELP, show_default=False)
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="lecture, comparison, chains, or a CELL: " + CELL_HELP, show_default=False
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder of the report.", show_default="reports/NAME"),
     ] = None,
     engine: Annotated[Engine, typer.Option("--engine", help="What sets the PDF.")] = Engine.auto,
+    form: Annotated[
+        list[Output] | None,
+        typer.Option("--format", help="What is written; may be repeated.", show_default="pdf"),
+    ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="Its language: en, ru, or a .toml file of your own.")] = "en",
+    detail: Annotated[
+        Detail | None, typer.Option("--detail", help="Of a cell: how much is written out.", show_default="lecture")
+    ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option("--parts", metavar="A,B,…", help="Of a cell: some parts only.", show_default="all"),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--T", metavar="STEPS", help="Of a cell: steps written out.", show_default="3")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of a cell: its numbers.", show_default="0")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="A model's, for the long run.", show_default=False),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", metavar="NAME", help="Which recurrent layer of it.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="The long run, word by word.", show_default=False)
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="For chains: smaller nets, in a fraction of the time.")
     ] = False,
 ) -> None:
-    """Write the report of the lecture, of gradient chains, or of a cell, and print the path of its PDF last.
+    """Write the report of the lecture, of cells side by side, of gradient chains, of a cell, or of a model's weights.
 
-    The report of chains puts theory next to measurement for each published result; a claim that
-    does not hold is marked there, named on stderr, and makes the exit status 1.
+    The path of what was written is printed last.  The report of chains puts theory next to measurement
+    for each published result; a claim that does not hold is marked there, named on stderr, and makes
+    the exit status 1.  Parts of a cell's report are result, notation, model, steps, general, jacobians,
+    adjoint, components, terms, behaviour, numbers, verification and code.
 
     \b
     Examples:
-      rnnderive report lecture
-      rnnderive report chains
-      rnnderive report gru -o /tmp/gru
+      rnnderive report lecture --lang ru
+      rnnderive report gru -o /tmp/gru --detail brief
+      rnnderive report my_cell.txt --parts model,adjoint --format html
+      rnnderive report --weights model.safetensors --text "a cat exists"
     """
-    from rnnderive import report as rp
-
-    title = "stdin" if name == "-" else Path(name).stem
-    folder = output or Path("reports") / title
-    if quick and name != "chains":
+    formats = [f.value for f in form or [Output.pdf]]
+    options = {"--detail": detail, "--parts": parts, "--T": horizon, "--seed": seed, "--weights": weights,
+               "--layer": layer, "--text": text}  # fmt: skip
+    if name in WHOLE:
+        for option, value in options.items():
+            if value is not None:
+                raise InputError(f"found {option} with the report {name}, expected it with the report of a cell only")
+    elif quick:
         raise InputError(f"found --quick with the report {name!r}, expected it with the report chains only")
     if name == "chains":
-        path = _chains_report(folder, engine.value, quick)
-    elif name == "lecture":
-        with working("writing the report"):
-            path = rp.lecture(folder, engine=engine.value)
-    else:
-        net = load(name)
-        with working("writing the report"):
-            path = rp.cell_report(net, title, folder, engine=engine.value)
+        if lang != "en" or formats != ["pdf"]:
+            raise InputError("found --lang or --format with the report chains, which is an English PDF")
+        typer.echo(str(_chains(output or Path("reports/chains"), engine.value, quick)))
+        return
+    path = _whole(name, output, lang, engine.value, formats) if name in WHOLE else None
+    if path is None:
+        found = _setting(name, weights, layer, text)
+        chosen = None if parts is None else [p.strip() for p in parts.split(",") if p.strip()]
+        path = _cell(
+            name, found, weights, output, engine.value, formats, lang=lang,
+            detail=detail.value if detail else "lecture", parts=chosen, T=horizon or 3, seed=seed or 0,
+        )  # fmt: skip
     typer.echo(str(path))
 
 
-def _chains_report(folder: Path, engine: str, quick: bool) -> Path:
+def _whole(name: str | None, output: Path | None, lang: str, engine: str, formats: list[str]) -> Path:
+    """The lecture, or the comparison."""
+    from rnnderive import report as rp
+
+    write = rp.lecture if name == "lecture" else rp.comparison
+    with working("writing the report"):
+        return write(output or Path("reports") / str(name), engine=engine, lang=lang, formats=formats)
+
+
+def _setting(name: str | None, weights: Path | None, layer: str | None, text: str | None) -> Setting | None:
+    """Weights and input of the long run, where they are given."""
+    from rnnderive.chains.setting import setting
+
+    if weights is None:
+        if layer is not None:
+            raise InputError("found --layer without --weights: it names a layer of a file of weights")
+        if name is None:
+            raise InputError("there is nothing to report on: give lecture, comparison, chains, a CELL, or --weights")
+        if text is None:
+            return None
+    net = load(name) if name is not None else None
+    with working("reading"):
+        return setting(net, weights=weights, layer=layer, text=text, T=None if text is not None else LONG)
+
+
+def _cell(
+    name: str | None, found: Setting | None, weights: Path | None, output: Path | None, engine: str,
+    formats: list[str], **options: Any,
+) -> Path:  # fmt: skip
+    """The report on a cell, or on what a file of weights holds."""
+    from rnnderive import report as rp
+
+    source = name if name is not None else str(weights)
+    title = "stdin" if source == "-" else Path(source).stem
+    net = found.net if found is not None else load(source)
+    given = f"--weights {weights}" if weights is not None else ""
+    command = " ".join(filter(None, ("rnnderive report", name, given)))
+    with working("writing the report"):
+        return rp.cell_report(
+            net, title, output or Path("reports") / title, engine=engine, formats=formats, long=found,
+            command=command, **options,
+        )  # fmt: skip
+
+
+def _chains(folder: Path, engine: str, quick: bool) -> Path:
     """Write the report of chains, its topics measured side by side; exit status 1 when a claim does not hold."""
     from rnnderive import report as rp
     from rnnderive.chains import processes

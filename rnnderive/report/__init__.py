@@ -14,6 +14,7 @@ from rnnderive.language import Recurrence
 from rnnderive.report import languages
 from rnnderive.report.cell_report import cell_document, cell_report
 from rnnderive.report.chains_report import ChainsReport, chains, chains_document
+from rnnderive.report.comparison_report import comparison, comparison_document
 from rnnderive.report.document import (
     Aligned,
     Bold,
@@ -74,6 +75,8 @@ __all__ = [
     "cell_report",
     "chains",
     "chains_document",
+    "comparison",
+    "comparison_document",
     "html_fragment",
     "html_source",
     "languages",
@@ -92,7 +95,7 @@ __all__ = [
 class _Report(ModuleType):
     """This room is also the call that writes a report: ``rnnderive.report(net, "lstm.pdf")``."""
 
-    def __call__(self, net: Recurrence | str, path: Any, *, engine: str = "auto", seed: int = 0) -> Path:
+    def __call__(self, net: Recurrence | str, path: Any, *, engine: str = "auto", **options: Any) -> Path:
         """Write the report on a recurrence as a PDF, with its ``.tex`` beside it; return the path.
 
         Parameters
@@ -103,13 +106,13 @@ class _Report(ModuleType):
             Where the PDF goes, as in ``reports/lstm.pdf``.
         engine : {"auto", "typst", "tex"}
             What makes the PDF; Typst needs no TeX.
-        seed : int
-            Of the weights in the worked numbers.
+        **options
+            ``lang``, ``detail``, ``parts``, ``T``, ``seed``: see :func:`cell_document`.
         """
         target = Path(path)
         if isinstance(net, str):
             net = cells.LIBRARY[net]() if net in cells.LIBRARY else Recurrence.parse(net)
-        return cell_report(net, target.stem, target.parent, engine=engine, seed=seed)
+        return cell_report(net, target.stem, target.parent, engine=engine, **options)
 
 
 sys.modules[__name__].__class__ = _Report

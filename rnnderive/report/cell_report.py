@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,16 @@ def cell_document(
 
 
 def cell_report(
-    net: Recurrence, name: str, output: str | Path, *, engine: str = "auto", seed: int = 0, **options: Any
+    net: Recurrence,
+    name: str,
+    output: str | Path,
+    *,
+    engine: str = "auto",
+    formats: Sequence[str] = ("pdf",),
+    seed: int = 0,
+    **options: Any,
 ) -> Path:
-    """Write the report on a cell; return the path of the PDF.
+    """Write the report on a cell; return the path of its first format.
 
     Parameters
     ----------
@@ -86,6 +93,7 @@ def cell_report(
     output : path
         The folder.
     engine : {"auto", "typst", "tex"}
+    formats : sequence of {"pdf", "tex", "html", "md"}
     """
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in name) or "cell"
-    return build(cell_document(net, name, seed, **options), output, stem, engine=engine).pdf
+    return build(cell_document(net, name, seed, **options), output, stem, engine, formats).files[formats[0]]

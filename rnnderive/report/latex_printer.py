@@ -224,7 +224,9 @@ class _Printer(Printer):
     # ------------------------------------------------------------ blocks
 
     def paragraph(self, content: Text) -> str:
-        return self.text(content)
+        text = self.text(content)
+        # What leads up to the next block stays on its page.
+        return text + r"\par\nopagebreak" if plain(content).rstrip().endswith(":") else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)

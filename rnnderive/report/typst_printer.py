@@ -70,8 +70,11 @@ _PREAMBLE = r"""
     code
   },
 )
-#let framed(body) = block(
-  width: 100%, inset: (x: 0.9em, y: 0.8em), radius: 2pt, stroke: 0.8pt + rgb("#1f4e79"), fill: rgb("#f4f8fb"), body,
+// A paragraph that leads up to what follows it stays on its page.
+#let lead(body) = block(sticky: true, width: 100%, above: 0.95em, below: 0.95em, body)
+#let framed(breakable, body) = block(
+  breakable: breakable, width: 100%, inset: (x: 0.9em, y: 0.8em), radius: 2pt, stroke: 0.8pt + rgb("#1f4e79"),
+  fill: rgb("#f4f8fb"), body,
 )
 """
 
@@ -147,7 +150,8 @@ class _Printer(Printer):
     # ------------------------------------------------------------ blocks
 
     def paragraph(self, content: Text) -> str:
-        return self.text(content)
+        text = self.text(content)
+        return f"#lead[{text}]" if plain(content).rstrip().endswith(":") else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)
@@ -211,7 +215,8 @@ class _Printer(Printer):
 
     def box(self, box: Box) -> str:
         head = f"#strong[{self.text(box.title)}]\n\n" if box.title else ""
-        return f"#framed[\n{head}{self.blocks(box.blocks)}\n]"
+        long = any(isinstance(getattr(b, "block", b), Table | Listing) for b in box.blocks)
+        return f"#framed({'true' if long else 'false'})[\n{head}{self.blocks(box.blocks)}\n]"
 
     def bullets(self, items: Sequence[Text], ordered: bool) -> str:
         inside = ", ".join(f"[{self.text(i)}]" for i in items)

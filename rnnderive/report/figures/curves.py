@@ -56,7 +56,7 @@ def activation_curves(names: Sequence[str], span: float = 6.0, words: Words | No
     words = words or load("en")
     x = np.linspace(-span, span, 1201)
     with style():
-        figure = _figure(5.2)
+        figure = _figure(4.6)
         left, right = figure.subplots(1, 2)
         for k, name in enumerate(names):
             look = {"color": COLOURS[k % 7], "linestyle": DASHES[k % 7]}
@@ -141,7 +141,7 @@ def norms_against_distance(
     """
     words = words or load("en")
     with style():
-        figure = _figure(6.2)
+        figure = _figure(5.2)
         axes = figure.subplots()
         for k, (label, values) in enumerate(curves.items()):
             axes.plot(np.arange(len(values)), _finite(values), label=label, **_look(k, len(values)))
@@ -194,7 +194,7 @@ def drift_over_time(quantiles: Mapping[str, Any], words: Words | None = None) ->
     """
     words = words or load("en")
     with style():
-        figure = _figure(5.2)
+        figure = _figure(4.6)
         panels = figure.subplots(1, len(quantiles), squeeze=False)[0]
         for k, (axes, (label, values)) in enumerate(zip(panels, quantiles.items(), strict=True)):
             y = np.asarray(values, dtype=float)
@@ -209,7 +209,7 @@ def drift_over_time(quantiles: Mapping[str, Any], words: Words | None = None) ->
 
 
 def gate_picture(rows: Mapping[str, Any], tokens: Sequence[str], units: Sequence[str], words: Words) -> Figure:
-    """Draw values between −1 and 1 by unit and token: one panel a gate, the number in every cell.
+    """Draw values between −1 and 1 by unit and token: one panel a gate, the number in every cell that is not zero.
 
     Parameters
     ----------
@@ -224,10 +224,10 @@ def gate_picture(rows: Mapping[str, Any], tokens: Sequence[str], units: Sequence
         panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (label, values) in zip(panels, rows.items(), strict=True):
             y = np.asarray(values, dtype=float).T
-            axes.imshow(y, aspect="auto", cmap="PuOr_r", vmin=-1.6, vmax=1.6, interpolation="nearest")
-            for (unit, step), value in np.ndenumerate(y):
-                shown = number_text(round(float(value), 1) + 0.0, words.decimal)
-                axes.text(step, unit, shown, ha="center", va="center", fontsize=6)
+            axes.imshow(y, aspect="auto", cmap="PuOr", vmin=-1.6, vmax=1.6, interpolation="nearest")
+            for unit, step in np.argwhere(np.abs(y) >= 0.05):  # an empty cell is zero
+                shown = number_text(round(float(y[unit, step]), 1), words.decimal)
+                axes.text(step, unit, shown, ha="center", va="center", fontsize=6.5)
             axes.set_yticks(range(len(units)), units, fontsize=7.5)
             axes.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=4)
             axes.tick_params(length=0)

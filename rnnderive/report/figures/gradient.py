@@ -21,7 +21,7 @@ __all__ = ["gradient_graph"]
 
 KINDS = ("head", "time", "immediate", "between")  # by tint
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (5, 1.5, 1.2, 1.5)))
-ROW, TOP, BOTTOM = 1.75, "loss", "parameter"
+ROW, TOP, BOTTOM = 1.55, "loss", "parameter"
 Place = tuple[float, float]
 
 

@@ -133,7 +133,7 @@ _ARROWS: dict[str, dict[str, Any]] = {
     "from_past": {"color": COLOURS[1], "linestyle": "-", "linewidth": 1.6},
     "from_future": {"color": COLOURS[3], "linestyle": (0, (4, 1.6)), "linewidth": 1.6},
 }
-RADIUS, _ROW = 0.47, 1.45  # cm
+RADIUS, _ROW = 0.45, 1.3  # cm
 
 
 def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None, words: Words | None = None) -> Figure:

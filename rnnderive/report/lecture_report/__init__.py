@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnnderive import cells
@@ -11,7 +12,7 @@ from rnnderive.report.engine import build
 from rnnderive.report.lecture_report import activations, backward, forward, gated
 from rnnderive.report.lecture_report.example import TOKENS, example
 from rnnderive.report.lecture_report.measures import SEED, UNITS
-from rnnderive.report.parts import Case, code, numbers, verification
+from rnnderive.report.parts import PARTS, Case
 from rnnderive.report.parts.footer import command_line, versions
 from rnnderive.report.parts.steps import whole
 
@@ -43,7 +44,7 @@ def lecture_document(lang: str = "en") -> doc.Document:
         sections.append(case.section(f"lecture.{chapter}_chapter", [case.say(f"lecture.{chapter}_plan")]))
         sections += [row(case) for row in rows]
     # The numbers are those of the lecture; the checks draw their own points.
-    sections += [*numbers(case), *verification(case), *code(case)]
+    sections += [section for part in ("numbers", "verification", "code") for section in PARTS[part](case)]
     words = case.words
     return doc.Document(
         words("lecture.title"),
@@ -65,8 +66,8 @@ def _shapes(case: Case) -> str:
     return ", ".join(f"{s} = {v}" for s, v in sizes.items() if s.startswith("n_"))
 
 
-def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en") -> Path:
-    """Write the lecture's report; return the path of the PDF.
+def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en", formats: Sequence[str] = ("pdf",)) -> Path:
+    """Write the lecture's report; return the path of its first format.
 
     Parameters
     ----------
@@ -75,15 +76,16 @@ def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en") -> Pa
     engine : {"auto", "typst", "tex"}
     lang : str
         A language of the catalogue.
+    formats : sequence of {"pdf", "tex", "html", "md"}
     """
     stem = "lecture" if lang == "en" else f"lecture_{lang}"
-    return build(lecture_document(lang), output, stem, engine=engine).pdf
+    return build(lecture_document(lang), output, stem, engine, formats).files[formats[0]]
 
 
 def _result(case: Case) -> doc.Section:
     """The lecture's formula, and how far it was checked."""
     marks = [m for name in ("W", "U", "b_h", "V", "b_y") for m in case.marks(name, case.T)]
-    blocks = [
+    blocks: list[doc.Block] = [
         case.say("lecture.result"), whole(case, "W", case.T, painted=True), case.say("lecture.result_any"),
         whole(case, "W", T, label="result"),
         case.say("lecture.result_checked", held=sum(map(bool, marks)), count=len(marks)),

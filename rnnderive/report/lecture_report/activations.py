@@ -37,6 +37,17 @@ def _rated(case: Case, norms: Any) -> str:
     return case.words.number(rate(norms), "+.3f")
 
 
+def _bound() -> pr.Math:
+    """(‖U‖/4)^{T−k}."""
+    share = pr.Row((pr.Frac(pr.Numeral("1"), pr.Numeral("4")), pr.Fenced(pr.Letter("U"), "‖")))
+    return pr.Script(pr.Fenced(share), None, pr.Infix(("", "-"), (pr.Letter("T"), pr.Letter("k")), pr.SUM))
+
+
+def _power(case: Case, norms: Any) -> str:
+    """The end of a curve as a power of ten."""
+    return case.words.number(10.0 ** round(norms[-1]), ".0e")
+
+
 def _factor(net: Recurrence, case: Case) -> doc.Equation:
     at = case.at(net=net)
     before = tm.At("h", tm.t - 1, *net.shape("h"))
@@ -72,9 +83,9 @@ def vanishing(case: Case) -> doc.Section:
     found = _norms("sigmoid", 1.0)
     blocks = [
         case.say("lecture.factors"), _factor(net, case), case.say("lecture.sigmoid"), _curves(case, "sigmoid"),
-        case.say("lecture.sigmoid_norm", steps=LENGTH - 1, power=round(found[-1]), rate=_rated(case, found)),
+        case.say("lecture.sigmoid_norm", steps=LENGTH - 1, norm=_power(case, found), rate=_rated(case, found)),
         _norms_figure(case, ("sigmoid",), 1.0),
-        truly(case, "sigmoid_truly"),
+        truly(case, "sigmoid_truly", bound=doc.Formula(_bound())),
     ]  # fmt: skip
     return case.section("lecture.sigmoid_title", blocks, 2)
 

@@ -43,7 +43,11 @@ def sentence(case: Case) -> doc.Section:
         [doc.Emph(token), str(k), *(doc.Formula(number_math(v)) for v in vector)]
         for k, (token, vector) in enumerate(TOKENS.items(), 1)
     ]
-    head = [words("lecture.word"), words("lecture.step"), *(doc.Formula(_entry(k)) for k in range(1, 5))]
+    head: list[doc.Text] = [
+        words("lecture.word"),
+        words("lecture.step"),
+        *(doc.Formula(_entry(k)) for k in range(1, 5)),
+    ]
     table = doc.Table(head, rows, words("lecture.sentence_caption"), "lrrrrr")
     return case.section("lecture.sentence_title", [case.say("lecture.sentence"), table], 2)
 

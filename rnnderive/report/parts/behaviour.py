@@ -110,7 +110,7 @@ def _cause(case: Case, cause: Cause, functions: dict[str, str]) -> tuple[doc.Inl
         what = case.words("verdict.cause_function", name=name, function=function, share=share)
     else:
         what = case.words(f"verdict.cause_{cause.kind.replace(' ', '_')}", name=name, share=share)
-    rate = case.words.number(cause.rate, "+.4f")
+    rate = case.words.number(round(cause.rate, 4) + 0.0, "+.4f")
     if np.isinf(cause.cost):
         return case.words("verdict.ends", what=what, rate=rate)
     return case.words("verdict.costs", what=what, cost=case.words.number(cause.cost, ".4f"), rate=rate)

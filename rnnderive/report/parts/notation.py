@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy as sp
 
 from rnnderive import printing as pr
@@ -39,7 +41,7 @@ def names(case: Case) -> doc.Table:
     return doc.Table(head, rows, case.words("notation.caption"), "llll", label="notation")
 
 
-def _times(sizes: list[pr.Math]) -> doc.Formula:
+def _times(sizes: Sequence[pr.Math]) -> doc.Formula:
     return doc.Formula(pr.Row((sizes[0], pr.Symbol("times"), sizes[1])))
 
 

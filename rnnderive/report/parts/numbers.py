@@ -33,7 +33,7 @@ def numbers(case: Case) -> list[doc.Section]:
         *factors(case, name),
         case.say("numbers.terms", name=case.formula(name)),
         values(case, name),
-        case.say("numbers.program", loss=case.words.number(float(np.sum(case.course[case.net.loss])), ".6g")),
+        case.say("numbers.program", loss=case.words.number(float(np.sum(case.course[case.net.loss or "L"])), ".6g")),
     ]
     return [case.section("numbers.title", blocks)]
 

@@ -50,7 +50,7 @@ class Tints:
         edges: list[Edge] = []
         for node in order:
             immediate, others = nodes[node]
-            found = [(o, f, _kind(node, o)) for o, f in others]
+            found: list[tuple[Node | None, Term, int]] = [(o, f, _kind(node, o)) for o, f in others]
             found += [(None, immediate, IMMEDIATE)] if immediate is not None else []
             for target, factor, tint in found:
                 if isinstance(factor, Factor):
