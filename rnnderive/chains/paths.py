@@ -3,6 +3,9 @@
 Holding a sequence fixed cuts every path that goes through it.  So the highway of an LSTM is the
 chain with all gates held, ∏ diag(f^t), and what goes through a gate g at least once is the whole
 chain less the chain with g held; both are exact, and neither formula is written down anywhere.
+
+With A the Jacobian with g held, X ← X J + (∏ A)(J − A) is what goes through g, with no cancellation: the
+right part of [∏ A, X], multiplied a step by [[A, J − A], [0, J]].
 """
 
 from __future__ import annotations
@@ -13,14 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from rnnderive.chains.products import Scaled, operator_log_norms
+from rnnderive.chains.judgement import LONGEST
+from rnnderive.chains.products import operator_log_norms, row_log_norms
+from rnnderive.chains.state import StateChain
 from rnnderive.chains.trace import Trace
+from rnnderive.chains.verdict import warm_up
 from rnnderive.errors import InputError
+from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
 __all__ = ["Path", "paths"]
 
-MOST_LAGS, LONGEST = 40, 20_000
+MOST_LAGS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +60,19 @@ class Path:
 
     @property
     def rate(self) -> float:
-        """Nats a step from the first lag to the last, the median of a batch; −∞ once nothing is left.
+        """Nats a step, as a verdict measures it: the mean slope without the first tenth of the lags.
 
-        Of a single lag, from the identity at lag 0.
+        The median of a batch, the upper one of two; −∞ once nothing is left.  Of a single lag, from the
+        identity at lag 0.
         """
-        first, last = (float(np.median(np.atleast_1d(self.logs[k]))) for k in (0, -1))
-        if not np.isfinite(last):
-            return last
-        if len(self.lags) == 1:
-            return last / int(self.lags[0])
-        return (last - first) / int(self.lags[-1] - self.lags[0])
+        start = int(np.searchsorted(self.lags, warm_up(int(self.lags[-1]))))
+        last = np.atleast_1d(self.logs[-1])
+        if start == len(self.lags) - 1:
+            rates = last / int(self.lags[-1])
+        else:
+            first = np.where(np.isfinite(last), np.atleast_1d(self.logs[start]), 0.0)
+            rates = (last - first) / int(self.lags[-1] - self.lags[start])
+        return float(np.quantile(rates, 0.5, method="higher"))
 
 
 def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
@@ -72,7 +82,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     ----------
     trace : Trace
     lags : sequence of int, optional
-        From 1 to T; up to 40 of them, none over 20 000, unless given.
+        From 1 to T; about 40 of them, none over 10 000, unless given.
 
     Returns
     -------
@@ -107,8 +117,8 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
         if not own.is_null and own != chain.jacobian:
             out.append(Path("highway", v, own, wanted, _walk(trace, own, wanted)))
     for g in chain.inner:
-        rest = chain.held(g).jacobian
-        if rest != chain.jacobian:
+        rest = chain.held(g)
+        if rest.jacobian != chain.jacobian:
             out.append(Path("through", g, None, wanted, _through(trace, rest, wanted)))
     return tuple(out)
 
@@ -116,7 +126,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
 def _chosen(last: int) -> Any:
     if last <= MOST_LAGS:
         return np.arange(1, last + 1)
-    return np.unique(np.geomspace(1, last, MOST_LAGS).round().astype(int))
+    return np.unique([warm_up(last), *np.geomspace(1, last, MOST_LAGS).round().astype(int)])
 
 
 def _walk(trace: Trace, term: Term | None, lags: Any) -> Any:
@@ -124,20 +134,20 @@ def _walk(trace: Trace, term: Term | None, lags: Any) -> Any:
     return operator_log_norms(trace.pieces(term, first=trace.T - int(lags[-1]) + 1), lags)
 
 
-def _through(trace: Trace, rest: Term, lags: Any) -> Any:
-    """ln‖P − ∏ A‖, A = J with a gate held: X ← X J + (∏ A)(J − A), with no cancellation."""
-    wanted, out, lag = set(map(int, lags)), [], 0
-    first = trace.T - int(lags[-1]) + 1
-    alone: Scaled | None = None
-    through: Scaled | None = None
-    for whole, held in zip(trace.pieces(first=first), trace.pieces(rest, first=first), strict=True):
-        for jacobian, a in zip(whole[::-1], held[::-1], strict=True):
-            lag += 1
-            if alone is None or through is None:
-                alone, through = Scaled.of(a), Scaled.of(jacobian - a)
-            else:
-                through = through @ jacobian + alone @ (jacobian - a)
-                alone = alone @ a
-            if lag in wanted:
-                out.append(through.log_norm())
-    return np.array(out)
+def _through(trace: Trace, rest: StateChain, lags: Any) -> Any:
+    """ln‖P − ∏ A‖, A = J with a gate held."""
+    size = trace.size
+    alone = np.broadcast_to(np.eye(size, 2 * size), (*trace.course.lead, size, 2 * size))
+    pieces = trace.pieces(_beside(trace.chain, rest), first=trace.T - int(lags[-1]) + 1)
+    return row_log_norms(alone, pieces, lags, slice(size, None))
+
+
+def _beside(chain: StateChain, rest: StateChain) -> Term:
+    """[[A, J − A], [0, J]], block by block."""
+    states = chain.states
+    upper, lower = [], []
+    for v in states:
+        held, whole = ([c.block(v, u) for u in states] for c in (rest, chain))
+        upper.append([*held, *(tm.plus(j, -a) for j, a in zip(whole, held, strict=True))])
+        lower.append([*(tm.Zeros(*a.shape) for a in held), *whole])
+    return tm.blocks([*upper, *lower])

@@ -2,14 +2,20 @@
 
 J_t = ∂s^t/∂s^{t-1}.  A product is kept as a matrix with entries near one and a power of two
 beside it; scaling by powers of two is exact, so that nothing but the multiplications rounds.
-Jacobians come as one array (T, …, n, n), or as an iterator of such arrays, each in the order of
+Jacobians come as one array (T, …, n, n), or as an iterable of such arrays, each in the order of
 time, **the last steps first**: that is how a product grows from the loss backwards, and then no
 more than one of them need be in memory.
+
+A long product comes to have few directions, all others being lost in rounding.  An orthogonal factor
+on the left changes no norm; so of P = Q R only the rows of R that are above rounding are carried on.
+The others are not forgotten but added up, with random signs, in one row that stands guard: should it
+ever come near the rows that were kept (a unit died that had carried everything), all is done again
+with every row.  That takes Jacobians that can be gone through twice: no iterator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +24,24 @@ from numpy.typing import NDArray
 
 from rnnderive.errors import InputError
 
-__all__ = ["Array", "Scaled", "checked_chunks", "operator_log_norms", "split_log_norms", "vector_log_norms"]
+__all__ = [
+    "Array",
+    "Scaled",
+    "check_factors",
+    "check_finite",
+    "checked_chunks",
+    "operator_log_norms",
+    "row_log_norms",
+    "vector_log_norms",
+]
 
 Array = NDArray[Any]
 
 # So many steps are multiplied before the next look at the size of the product.
 STRIDE = 32
 SAFE = 1e140  # a product within SAFE^±1 has exact squares; outside, steps are scaled one by one
+FEW = 4  # so few rows are not worth sorting out
+LOST = 1e-14  # rows below this are lost in rounding; the guard may come as near as its root
 NOTHING = -(2**50)  # the power of two beside a zero matrix: below every other
 
 
@@ -108,7 +125,7 @@ def vector_log_norms(seed: Any, jacobians: Array | Iterable[Array]) -> Array:
     -100000.0
     """
     rows = np.asarray(seed, dtype=float)[..., None, :]
-    _check_finite(rows, "the seed")
+    check_finite(rows, "the seed")
     first = Scaled.of(rows)
     out = [_row_log_norms(first.matrix[None], first.exponent)]
     out += [_row_log_norms(rows, exponent) for rows, exponent in _products(first, jacobians)]
@@ -141,84 +158,72 @@ def operator_log_norms(jacobians: Array | Iterable[Array], lags: Sequence[int] |
     >>> np.exp(norms).round(3)
     array([4.062, 1.251, 0.078])
     """
+    return row_log_norms(None, jacobians, lags)
+
+
+def row_log_norms(
+    first: Array | None,
+    jacobians: Array | Iterable[Array],
+    lags: Sequence[int] | Array | None = None,
+    columns: slice = slice(None),
+) -> Array:
+    """ln‖(G P_{T,T−l})[:, columns]‖₂ for some rows G, (…, r, n); the identity where none are given.
+
+    The rest as :func:`operator_log_norms`.
+
+    Examples
+    --------
+    >>> U = np.broadcast_to([[0.5, 1.0], [0.0, 0.5]], (3, 2, 2))
+    >>> np.exp(row_log_norms(np.array([[1.0, 0.0]]), U, columns=slice(1, 2))).tolist()  # l 0.5^(l−1)
+    [0.0, 1.0, 1.0, 0.75]
+    """
     wanted = None if lags is None else _whole(lags)
+    try:
+        found = _row_log_norms_of(first, jacobians, wanted, columns, thrifty=not isinstance(jacobians, Iterator))
+    except _Revived:
+        found = _row_log_norms_of(first, jacobians, wanted, columns, thrifty=False)
+    steps = max(found)
+    order = range(steps + 1) if lags is None else [int(lag) for lag in np.asarray(lags)]
+    beyond = [lag for lag in order if lag not in found]
+    if beyond:
+        raise InputError(f"the lag {beyond[0]} is outside the sequence; expected lags from 0 to {steps}")
+    return np.array([found[lag] for lag in order])
+
+
+def _row_log_norms_of(
+    first: Array | None,
+    jacobians: Array | Iterable[Array],
+    wanted: frozenset[int] | None,
+    columns: slice,
+    thrifty: bool,
+) -> dict[int, Array]:
+    """Lag → norm; that of the last lag always among them."""
     chunks = checked_chunks(jacobians)
     start = next(chunks, None)
     if start is None:
         raise InputError("there is no Jacobian, so the size of the state is not known; expected one step at least")
-    first = Scaled.of(np.broadcast_to(np.eye(start.shape[-1]), start.shape[1:]))
+    rows = np.broadcast_to(np.eye(start.shape[-1]), start.shape[1:]) if first is None else first
+    scaled = Scaled.of(rows)
     found: dict[int, Array] = {}
     steps = 0
 
-    def keep(matrices: Array, exponent: Array) -> None:
+    def keep(matrices: Array, exponent: Array, all_of_them: bool = False) -> None:
         at = range(steps, steps + len(matrices))
-        chosen = [k for k, lag in enumerate(at) if wanted is None or lag in wanted]
+        chosen = [k for k, lag in enumerate(at) if wanted is None or lag in wanted or all_of_them]
         if chosen:
-            norms = _log(_spectral_norm(matrices[chosen])) + exponent * np.log(2)
+            norms = _log(_spectral_norm(matrices[chosen][..., columns])) + exponent * np.log(2)
             found.update(zip((at[k] for k in chosen), norms, strict=True))
 
-    keep(first.matrix[None], first.exponent)
+    keep(scaled.matrix[None], scaled.exponent)
     steps = 1
-    for matrices, exponent in _products(first, _again(start, chunks)):
+    last = scaled.matrix, scaled.exponent
+    for matrices, exponent in _products(scaled, _again(start, chunks), columns, thrifty):
         keep(matrices, exponent)
         steps += len(matrices)
-    order = range(steps) if lags is None else [int(lag) for lag in np.asarray(lags)]
-    beyond = [lag for lag in order if lag not in found]
-    if beyond:
-        raise InputError(f"the lag {beyond[0]} is outside the sequence; expected lags from 0 to {steps - 1}")
-    return np.array([found[lag] for lag in order])
-
-
-def split_log_norms(parts: Mapping[str, Array]) -> dict[str, Array]:
-    """The product of sums, split: J_t = Σ_i A_i,t, so ∏ J = Σ_i ∏ A_i + all mixed paths.
-
-    Parameters
-    ----------
-    parts : mapping of name → array (T, …, n, n)
-        Such as the highway diag(f) of a cell and the rest of its Jacobian.
-
-    Returns
-    -------
-    dict of name → array (T + 1, …)
-        ln‖·‖₂ by lag: of each part's own product, of the ``whole`` and of what is ``mixed``, the
-        paths that go through more than one part.  The mixed ones have a recursion of their own,
-        X ← X J + Σ_i (∏ A_i)(J − A_i); they are not a difference of two large numbers.
-
-    Examples
-    --------
-    >>> a, b = 0.5 * np.ones((2, 1, 1)), 0.25 * np.ones((2, 1, 1))
-    >>> {name: float(np.exp(norms[-1]).round(4)) for name, norms in split_log_norms({"a": a, "b": b}).items()}
-    {'a': 0.25, 'b': 0.0625, 'whole': 0.5625, 'mixed': 0.25}
-    """
-    arrays = {name: np.asarray(a, dtype=float) for name, a in parts.items()}
-    if {"whole", "mixed"} & set(arrays) or not arrays:
-        raise InputError(f"the parts are {', '.join(arrays) or 'none'}; expected names other than whole and mixed")
-    shapes = {a.shape for a in arrays.values()}
-    if len(shapes) > 1:
-        raise InputError(f"the parts have the shapes {sorted(shapes)}; expected one shape (T, …, n, n)")
-    for name, a in arrays.items():
-        _check_factors(a)
-        _check_finite(a, f"the part {name}")
-    shape = next(iter(shapes))
-    one = Scaled.of(np.broadcast_to(np.eye(shape[-1]), shape[1:]))
-    nothing = Scaled.of(np.zeros(shape[1:]))
-    alone = dict.fromkeys(arrays, one)
-    # The empty product is every part's own at once; it is no mixed path.
-    whole, mixed = one, nothing
-    out: dict[str, list[Array]] = {name: [s.log_norm()] for name, s in (alone | {"whole": one, "mixed": mixed}).items()}
-    for t in reversed(range(shape[0])):
-        factors = {name: a[t] for name, a in arrays.items()}
-        total = sum(factors.values(), np.zeros(shape[1:]))
-        first = t == shape[0] - 1
-        mixed = mixed @ total
-        for name, factor in factors.items():
-            if not first:
-                mixed = mixed + alone[name] @ (total - factor)
-            alone[name] = alone[name] @ factor
-        whole = whole @ total
-        for name, s in (alone | {"whole": whole, "mixed": mixed}).items():
-            out[name].append(s.log_norm())
-    return {name: np.array(norms) for name, norms in out.items()}
+        last = matrices[-1], exponent
+    steps -= 1
+    keep(last[0][None], last[1], all_of_them=True)
+    return found
 
 
 def checked_chunks(jacobians: Array | Iterable[Array]) -> Iterator[Array]:
@@ -226,18 +231,28 @@ def checked_chunks(jacobians: Array | Iterable[Array]) -> Iterator[Array]:
     chunks: Iterable[Array] = [jacobians] if isinstance(jacobians, np.ndarray) else jacobians
     shape: tuple[int, ...] | None = None
     for chunk in map(np.asarray, chunks):
-        _check_factors(chunk)
+        check_factors(chunk)
         if shape is not None and chunk.shape[1:] != shape:
             raise InputError(f"a chunk of Jacobians has the shape {chunk.shape[1:]} a step after others of {shape}")
         shape = chunk.shape[1:]
-        _check_finite(chunk, "the Jacobian")
+        check_finite(chunk, "the Jacobian")
         if len(chunk):
             yield chunk
 
 
-def _products(first: Scaled, jacobians: Array | Iterable[Array]) -> Iterator[tuple[Array, Array]]:
-    """``first`` times J_T, times J_T J_{T−1}, …: stacks of matrices, each with its exponent."""
+class _Revived(Exception):
+    """What had been lost in rounding counts again."""
+
+
+def _products(
+    first: Scaled, jacobians: Array | Iterable[Array], columns: slice = slice(None), thrifty: bool = False
+) -> Iterator[tuple[Array, Array]]:
+    """``first`` times J_T, times J_T J_{T−1}, …: stacks of matrices, each with its exponent.
+
+    A thrifty product has the norms of these and of their columns, but not their rows.
+    """
     rows, exponent = first.matrix, first.exponent
+    strides, guarded = 0, False
     for chunk in checked_chunks(jacobians):
         if chunk.shape[-1] != rows.shape[-1] or chunk.shape[1:-2] != rows.shape[:-2]:
             raise InputError(
@@ -246,17 +261,47 @@ def _products(first: Scaled, jacobians: Array | Iterable[Array]) -> Iterator[tup
             )
         for stop in range(len(chunk), 0, -STRIDE):
             block = chunk[max(stop - STRIDE, 0) : stop][::-1]
-            matrices = _multiplied(rows, block)
-            sizes = np.abs(matrices).max((-2, -1))
-            if np.all((sizes < SAFE) & (sizes > 1 / SAFE) | (exponent <= NOTHING)):
-                yield matrices, exponent
-                last = Scaled.of(matrices[-1], exponent)
-                rows, exponent = last.matrix, last.exponent
-                continue
-            for factor in block:
-                last = Scaled(rows, exponent) @ factor
-                rows, exponent = last.matrix, last.exponent
-                yield rows[None], exponent
+            for matrices, scale in _stretch(rows, exponent, block):
+                yield _kept(matrices, columns) if guarded else matrices, scale
+            last = Scaled.of(matrices[-1], scale)
+            rows, exponent = last.matrix, last.exponent
+            strides += 1
+            # Rows are lost in proportion to 1/lag: looking for them at doubled lags is soon enough.
+            if thrifty and rows.shape[-2] > FEW and strides & (strides - 1) == 0:
+                rows, guarded = _above_rounding(rows, guarded), True
+
+
+def _stretch(rows: Array, exponent: Array, block: Array) -> Iterator[tuple[Array, Array]]:
+    """rows J, rows J J′, … for a few factors, scaled one by one where floats would not do."""
+    matrices = _multiplied(rows, block)
+    sizes = np.abs(matrices).max((-2, -1))
+    if np.all((sizes < SAFE) & (sizes > 1 / SAFE) | (exponent <= NOTHING)):
+        yield matrices, exponent
+        return
+    for factor in block:
+        last = Scaled(rows, exponent) @ factor
+        rows, exponent = last.matrix, last.exponent
+        yield rows[None], exponent
+
+
+def _above_rounding(rows: Array, guarded: bool) -> Array:
+    """R of rows = Q R without what is lost in rounding; of that a sum with random signs as the last row."""
+    guard = rows[..., -1:, :] if guarded else np.zeros_like(rows[..., :1, :])
+    r = np.linalg.qr(rows[..., :-1, :] if guarded else rows, mode="r")
+    sizes = np.sqrt(np.square(r).sum(-1))
+    order = np.argsort(-sizes, axis=-1, kind="stable")
+    r = np.take_along_axis(r, order[..., None], axis=-2)
+    most = max(1, int((sizes > LOST * sizes.max(-1, keepdims=True)).sum(-1).max()))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=r.shape[-2] - most)
+    return np.concatenate([r[..., :most, :], guard + (signs @ r[..., most:, :])[..., None, :]], axis=-2)
+
+
+def _kept(matrices: Array, columns: slice) -> Array:
+    """The rows without the guard, which must not have come near them."""
+    sizes = np.abs(matrices[..., columns]).max(-1)
+    if (sizes[..., -1] > np.sqrt(LOST) * sizes[..., :-1].max(-1)).any():
+        raise _Revived
+    return matrices[..., :-1, :]
 
 
 def _multiplied(rows: Array, block: Array) -> Array:
@@ -275,7 +320,9 @@ def _row_log_norms(rows: Array, exponent: Array) -> Array:
 
 
 def _spectral_norm(matrices: Array) -> Array:
-    return np.linalg.svd(matrices, compute_uv=False)[..., 0]
+    """From the largest eigenvalue of M Mᵀ, which is as precise as it is large; squares are in range."""
+    wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.swapaxes(-1, -2)
+    return np.sqrt(np.maximum(np.linalg.eigvalsh(wide @ wide.swapaxes(-1, -2))[..., -1], 0.0))
 
 
 def _log(norms: Array) -> Array:
@@ -295,14 +342,16 @@ def _whole(lags: Any) -> frozenset[int]:
     return frozenset(int(lag) for lag in numbers)
 
 
-def _check_factors(factors: Array) -> None:
+def check_factors(factors: Array) -> None:
+    """Refuse what is no stack of square matrices."""
     if factors.ndim < 3 or factors.shape[-1] != factors.shape[-2] or not factors.shape[-1]:
         raise InputError(
             f"the Jacobians have the shape {factors.shape}; expected (T, …, n, n), one square matrix a step"
         )
 
 
-def _check_finite(array: Array, what: str) -> None:
+def check_finite(array: Array, what: str) -> None:
+    """Refuse what is not finite, and say where."""
     # A sum is finite where all is, and costs one pass; the entries are looked at only when it is not.
     if array.dtype.kind not in "fiub":
         raise InputError(f"{what} has the dtype {array.dtype}; expected real numbers")

@@ -16,7 +16,7 @@ from rnnderive.chains.state import StateChain
 from rnnderive.errors import InputError
 from rnnderive.language.terms import Term
 
-__all__ = ["Trace", "middle"]
+__all__ = ["Pieces", "Trace", "middle"]
 
 MOST_BYTES = 6 * 2**30
 MOST_LAGS = 2000
@@ -33,6 +33,26 @@ def middle(array: Any) -> Any:
     [2.0]
     """
     return array if array.ndim == 1 else np.quantile(array, 0.5, axis=1, method="higher")
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A term along a chain, computed piece by piece each time that it is gone through.
+
+    Made by :meth:`Trace.pieces`.
+    """
+
+    trace: Trace
+    term: Term
+    backward: bool
+    first: int
+    last: int
+
+    def __iter__(self) -> Iterator[Any]:
+        trace, forward = self.trace, self.trace.chain.lag > 0
+        ends = (self.first, self.last) if forward else (trace.T - self.last + 1, trace.T - self.first + 1)
+        for piece in trace.course.chunks(self.term, backward=self.backward == forward, ends=ends):
+            yield trace.ordered(piece)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +87,7 @@ class Trace:
 
     def pieces(
         self, term: Term | None = None, *, backward: bool = True, first: int = 1, last: int | None = None
-    ) -> Iterator[Any]:
+    ) -> Pieces:
         """J_t, or another term, piece by piece: (steps, …, n, n).
 
         Parameters
@@ -79,11 +99,7 @@ class Trace:
         first, last : int
             Leave out what comes before and after these steps of the chain.
         """
-        end = self.T if last is None else last
-        ends = (first, end) if self.chain.lag > 0 else (self.T - end + 1, self.T - first + 1)
-        wanted = self.chain.jacobian if term is None else term
-        for piece in self.course.chunks(wanted, backward=backward == (self.chain.lag > 0), ends=ends):
-            yield self.ordered(piece)
+        return Pieces(self, self.chain.jacobian if term is None else term, backward, first, last or self.T)
 
     @cached_property
     def jacobians(self) -> Any:

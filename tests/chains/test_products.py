@@ -6,7 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from rnnderive.chains.products import Scaled, operator_log_norms, split_log_norms, vector_log_norms
+from rnnderive.chains import products
+from rnnderive.chains.products import Scaled, operator_log_norms, row_log_norms, vector_log_norms
+from rnnderive.chains.split import split_log_norms
 from rnnderive.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -162,3 +164,53 @@ def test_scaled_addition_aligns_and_lets_nothing_be_swallowed_by_zero() -> None:
 def test_what_does_not_fit_is_told(call, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=words):
         call()
+
+
+# ---------------------------------------------------------------- rows that are lost in rounding
+
+
+def rows_carried(jacobians: object, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, list[int]]:
+    """The norms, and with how many rows each stretch was multiplied."""
+    carried: list[int] = []
+    multiplied = products._multiplied
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            products, "_multiplied", lambda rows, block: carried.append(rows.shape[-2]) or multiplied(rows, block)
+        )
+        return operator_log_norms(jacobians), carried
+
+
+@pytest.mark.parametrize("shape", [(600, 20, 20), (300, 3, 12, 12)])
+def test_what_is_lost_in_rounding_is_not_carried_on_and_not_missed(shape, monkeypatch):
+    J = gaussian(*shape, scale=0.3)
+    thrifty, few = rows_carried(J, monkeypatch)
+    whole, all_of_them = rows_carried(iter([J]), monkeypatch)
+    assert all_of_them[-1] == shape[-1] and few[-1] < shape[-1] // 2
+    np.testing.assert_allclose(thrifty, whole, rtol=1e-12, atol=1e-11)
+
+
+def test_a_direction_that_had_been_lost_counts_again_when_the_others_die(monkeypatch):
+    """Eight units on their own, of factors 1 and ½; going back, the strong ones die at step 200: ½ remains, exactly."""
+    factors = np.array([1.0] * 4 + [0.5] * 4)
+    J = np.tile(np.diag(factors), (400, 1, 1))
+    J[199, :4] = 0.0
+    found, carried = rows_carried(J, monkeypatch)
+    assert min(carried) == 5 and carried[-1] == 8  # four and the guard; then all again
+    expected = np.where(np.arange(401) <= 200, 0.0, np.arange(401) * np.log(0.5))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_guard_holds_for_a_sequence_of_a_batch_by_itself(monkeypatch):
+    J = np.tile(np.diag([1.0] * 4 + [0.5] * 4), (400, 2, 1, 1))
+    J[199, 1, :4] = 0.0
+    found, _ = rows_carried(J, monkeypatch)
+    np.testing.assert_allclose(found[:, 0], 0.0, atol=1e-12)
+    np.testing.assert_allclose(found[201:, 1], np.arange(201, 401) * np.log(0.5), rtol=1e-12)
+
+
+def test_norms_of_some_columns_of_some_rows():
+    J, G = gaussian(150, 6, 6, scale=0.5), gaussian(5, 6)
+    found = row_log_norms(G, J, [0, 3, 150], slice(2, 5))
+    for lag, norm in zip([0, 3, 150], found, strict=True):
+        product = np.linalg.multi_dot([np.eye(6), *J[150 - lag :][::-1], np.eye(6)])
+        assert norm == pytest.approx(np.log(np.linalg.norm((G @ product)[:, 2:5], 2)), rel=1e-10)

@@ -10,8 +10,9 @@ import numpy as np
 import sympy as sp
 
 from rnnderive import cells
-from rnnderive.chains.products import operator_log_norms, split_log_norms, vector_log_norms
+from rnnderive.chains.products import operator_log_norms, vector_log_norms
 from rnnderive.chains.spectra import spectral_radii
+from rnnderive.chains.split import split_log_norms
 from rnnderive.chains.theory.claim import Claim
 from rnnderive.chains.theory.nets import derivation, jacobians, parameter_arrays
 from rnnderive.checks.identity import identical
