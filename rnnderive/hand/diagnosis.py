@@ -20,11 +20,13 @@ from rnnderive.hand.bounds import clipped_within
 from rnnderive.hand.catalogue import Catalogue, Sight, View, catalogue_of, fits
 from rnnderive.hand.edits import Edit, clippings
 from rnnderive.hand.problem import Problem
+from rnnderive.hand.together import proposed
 
 __all__ = ["Diagnosis", "Mistake", "Progress", "diagnose"]
 
 MOST = 4
 WIDTH = 5
+PAIRS = 40
 
 Progress = Callable[[str], None]
 
@@ -150,6 +152,19 @@ class _State:
             return min(fits, key=lambda e: e.rank)
         return self.first_that_fits(clippings(self.catalogue.problem, bounds, self.catalogue.pulled))
 
+    def pair(self) -> tuple[Edit, Edit] | None:
+        """Two edits on one path, neither of which mends anything alone."""
+        tried = 0
+        for view in [v for v in self.views if v.at.T <= 2 and not all(v.right.values())]:
+            for first, place in proposed(self.catalogue, view, self.places(False)):
+                tried += 1
+                if tried > PAIRS:
+                    return None
+                fits, _ = self.after(first).tried(place, _explains)
+                if fits:
+                    return first, min(fits, key=lambda e: e.rank)
+        return None
+
     def first_that_fits(self, made: Iterable[Edit]) -> Edit | None:
         """The first of some edits that gives every number at every point; the longest run tells most."""
         for edit in made:
@@ -210,6 +225,7 @@ def diagnose(
     first = _first(start.views[-1])
     if bounds is None:
         bounds = _bounds(problem, sights[0])
+    before: list[_State] = []
     states = [start]
     for depth in range(1, most + 1):
         for state in states:
@@ -219,12 +235,16 @@ def diagnose(
             last = state.single(bounds)
             if last is not None:
                 return _named((*state.made, last), first)
+        for state in before[:2]:
+            pair = state.pair()
+            if pair is not None:
+                return _named((*state.made, *pair), first)
         if depth == min(2, most):
             last = start.first_that_fits(clipped_within(start.catalogue, start.views))
             if last is not None:
                 return _named((last,), first)
         if depth < most:
-            states = _further(states)
+            before, states = states, _further(states)
     return Diagnosis((), False, None, first)
 
 

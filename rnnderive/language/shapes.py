@@ -54,6 +54,7 @@ class _Sizes:
             return True
         if gap.is_Integer:
             return False
+        gap = _essential(gap) if last else gap
         coefficients = gap.as_coefficients_dict()
         unknown = [s for s in gap.free_symbols if abs(coefficients.get(s, 0)) == 1]
         # Sizes are positive: a bare sum of unknowns on one side is never zero.
@@ -80,6 +81,13 @@ class _Sizes:
             if not all(self.equate(a, b, last) for a, b in waiting):
                 return False
         return True
+
+
+def _essential(gap: Any) -> Any:
+    """The factor of a difference of sizes that can be zero: in n·a − n·b it is a − b, since n is positive."""
+    factors = [f for f, _ in sp.factor_list(gap)[1]]
+    open_ = [f for f in factors if len({c > 0 for c in f.as_coefficients_dict().values()}) > 1]
+    return sp.expand(open_[0]) if len(open_) == 1 else gap
 
 
 class Shapes:

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import rnnderive as rd
-from rnnderive import printing as pr
 from rnnderive.errors import InputError, LanguageError
 from rnnderive.hand.latex import read_latex
 from rnnderive.hand.problem import Problem
@@ -58,26 +57,27 @@ def test_golden_chains_of_every_cell_are_read_back(name):
     assert all(verdicts(closed, problem, wrt=wrt).values())
 
 
-@pytest.mark.parametrize("name", ["lecture", "lstm", "bidirectional_rnn"])
-@pytest.mark.parametrize("T", [2, rd.T])
-def test_lines_of_a_derivation_are_read_back(name, T):
-    problem = Problem(rd.cells.LIBRARY[name]())
-    for step in problem.derivation.steps(problem.net.parameters[0], T):
-        line = pr.latex(step.math(problem.net.notation))
-        if r"\cdots" in line:
-            with pytest.raises(LanguageError, match="⋯"):
-                read_latex(line, problem)
-        else:
-            found = verdicts(line, problem, T=None if T == rd.T else T)
-            assert found and all(found.values()), line
+DOTS = {
+    r"\frac{dL}{dc} = e^1 + e^2 + \cdots + e^T": True,
+    r"\frac{dL}{dc} = e^T + e^{T-1} + \cdots + e^1": True,
+    r"\frac{dL}{dc} = e^1 + e^2 + \cdots + e^{T-1}": False,
+    r"\frac{dL}{dV} = e^1 (h^1)^\top + e^2 (h^2)^\top + \cdots + e^T (h^T)^\top": True,
+    r"\frac{dL}{dV} = e^1 (h^0)^\top + e^2 (h^1)^\top + \cdots + e^T (h^{T-1})^\top": False,
+}
 
 
-@pytest.mark.parametrize("name", ["vanilla", "gru", "lstm", "stacked_lstm"])
-def test_components_are_read_back(name):
-    problem = Problem(rd.cells.LIBRARY[name]())
-    parts = problem.derivation.components(problem.net.parameters[0])
-    found = verdicts(" \\\\\n".join(pr.latex(c.math()) for c in parts), problem)
-    assert len(found) == len(parts) and all(found.values())
+@pytest.mark.parametrize("line", DOTS)
+def test_dots_are_the_sum_that_the_parts_around_them_tell(line):
+    found = verdicts(ERROR + line)
+    assert [found[n] for n in found if n != "e"] == [DOTS[line]]
+
+
+@pytest.mark.parametrize(
+    "right", [r"e^1 + \cdots + e^T", r"e^1 + e^3 + \cdots + e^T", r"e^1 + e^2 + \cdots + V h^T", r"e^1 + e^2 + \cdots"]
+)
+def test_dots_that_leave_a_doubt_are_an_error(right):
+    with pytest.raises(LanguageError, match=r"leaves a doubt|found the end"):
+        read_latex(ERROR + r"\frac{dL}{dc} = " + right, PROBLEM)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -228,7 +228,7 @@ def test_names_in_other_letters():
         (r"dU = h_t^2 + h^2", "the power 2", 14),
         (r"dU = h_t + h^T", "the transpose", 12),
         (r"dU = h^1 \cdot h^2", "scalar product", 16),
-        (r"dU = a + \cdots + b", "defined nowhere", 6),
+        (r"dU = a + \cdots + b", "leaves a doubt", 10),
         (r"dU = h^1 + \cdots + h^T", "not written", 12),
         (r"dU = U^{-1}", "negative power", 9),
         (r"dU = \|h^1\|", "norms", 6),

@@ -15,6 +15,7 @@ import sympy as sp
 from rnnderive.errors import LanguageError
 from rnnderive.hand.latex.blocks import block_of, part_of
 from rnnderive.hand.latex.derivatives import derivative, gradient, is_derivative
+from rnnderive.hand.latex.dots import filled_product, filled_sum, has_dots
 from rnnderive.hand.latex.names import Names, clean, split_transpose
 from rnnderive.hand.latex.products import function_of, product
 from rnnderive.hand.latex.running import big
@@ -112,8 +113,6 @@ class Meaning:
             value = part_of(self, value, sub, node, "")
         return raised(self, value, rest, transposes, node)
 
-    # ------------------------------------------------------------ blocks
-
     # ------------------------------------------------------------ values
 
     def value(self, node: Node) -> Raw:
@@ -131,8 +130,12 @@ class Meaning:
                 if is_derivative(node):
                     return derivative(self, over, under, node)
                 return make(node, "/", self.value(over), self.value(under))
+            case Sum(items=items) if has_dots(items):
+                return self.value(filled_sum(self, node))
             case Sum(signs=signs, items=items):
                 return self.sum(node, signs, items)
+            case Product(items=items) if has_dots(items):
+                return self.value(filled_product(self, node))
             case Product():
                 return product(self, node)
             case Big():
@@ -144,7 +147,9 @@ class Meaning:
             case Derivation():
                 return gradient(self, node)
             case Dots():
-                raise self.error("⋯ stands for what is not written; write the sum with \\sum, or all of it", node)
+                raise self.error(
+                    "⋯ stands for what is not written; expected it between the parts of a sum or product", node
+                )
             case Relation():
                 raise self.error("found a relation inside a formula; a condition is written [t = T]", node)
             case Items():
@@ -212,9 +217,3 @@ class Meaning:
         if len(rows[0]) == 1:
             return make(node, "stack", *cells) if len(cells) > 1 else cells[0]
         return make(node, "blocks", *cells, data=len(rows[0]))
-
-    # ------------------------------------------------------------ products
-
-    # ------------------------------------------------------------ sums and products over an index
-
-    # ------------------------------------------------------------ derivatives

@@ -20,6 +20,7 @@ from rnnderive.hand.latex.static import Shape, Static, make
 from rnnderive.hand.latex.targets import Target, Targets, nodes
 from rnnderive.hand.latex.tokens import MAX_TEXT, Source
 from rnnderive.hand.latex.tree import (
+    Atom,
     Constant,
     Frac,
     Node,
@@ -132,7 +133,13 @@ def _steps(lines: list[Row]) -> int | None:
                     for inner in nodes(node):
                         if isinstance(inner, Scripts) and isinstance(inner.sup, Number) and inner.sup.text.isdigit():
                             found = max(found, int(inner.sup.text))
+                        elif isinstance(inner, Scripts) and any(_is_last(n) for n in nodes(inner.sup)):
+                            return None
     return found or None
+
+
+def _is_last(node: Node) -> bool:
+    return isinstance(node, Atom) and node.head == "T" and not node.upright
 
 
 class _Reading:
@@ -227,7 +234,7 @@ class _Reading:
         if loose and target.name in self.problem.derivation.adjoint.leaves:
             whole = tm.Zeros(*self.problem.derivation.adjoint.shape(target.name))
             return make(side, "+", value, make(side, "term", data=whole))
-        if not (self.meaning.used and target.wrt and target.expected is None and target.fixed is None):
+        if not target.wrt or target.expected is not None or target.fixed is not None:
             return value
         shape = self.meaning.static.shape(value)
         wanted = self.problem.net.shape(target.wrt)

@@ -60,11 +60,9 @@ class Static:
                 found = [self.shape(p) for p in parts]
                 big = [f for f in found if f is not None and not self.is_one(f)]
                 return big[0] if big else (None if None in found else _ONE)
-            case "@":
-                left, right = self.shape(parts[0]), self.shape(parts[1])
-                if right and parts[0].op == ".T" and parts[0].parts[0].op == "fill":
-                    return sp.S.One, right[1]  # 𝟏ᵀ sums
-                return (left[0], right[1]) if left and right else None
+            case "@" | "blocks":
+                rows, columns = self._ends(node)
+                return None if rows is None or columns is None else (rows, columns)
             case ".T":
                 inner = self.shape(parts[0])
                 return inner and (inner[1], inner[0])
@@ -86,6 +84,32 @@ class Static:
             case "commutation":
                 return (sp.Mul(*node.data),) * 2
         return _ONE if node.op in LOSSES else None
+
+    def _ends(self, node: Raw) -> tuple[Any, Any]:
+        """Rows and columns, each None where it is not known: a block of zeros tells neither."""
+        if node.op == "@":
+            left, right = node.parts
+            rows, inner = self._ends(left)
+            columns = self._ends(right)[1]
+            if left.op == ".T" and left.parts[0].op == "fill":
+                return sp.S.One, columns  # 𝟏ᵀ sums
+            return rows, self._beside_identity(inner, right) if columns is None else columns
+        if node.op == "blocks":
+            shapes = [(None, None) if p.op == "fill" else self._ends(p) for p in node.parts]
+            grid = [shapes[k : k + node.data] for k in range(0, len(shapes), node.data)]
+            heights = [next((s[0] for s in row if s[0] is not None), None) for row in grid]
+            widths = [next((s[1] for s in column if s[1] is not None), None) for column in zip(*grid, strict=True)]
+            rows, columns = (None if None in found else sp.Add(*found) for found in (heights, widths))
+            return rows, columns
+        return self.shape(node) or (None, None)
+
+    def _beside_identity(self, inner: Any, right: Raw) -> Any:
+        """The columns of a ⊗ I behind a factor, whose columns tell how large I is."""
+        if inner is None or right.op != "kron":
+            return None
+        known = [s for p in right.parts if (s := self.shape(p)) is not None]
+        fills = [p for p in right.parts if p.op == "fill" and self.shape(p) is None]
+        return sp.cancel(known[0][1] * inner / known[0][0]) if len(known) == len(fills) == 1 else None
 
     def _block(self, node: Raw) -> Shape | None:
         inner = self.shape(node.parts[0])

@@ -200,7 +200,8 @@ class Targets:
             v, u = self.problem.net.leaf(self.problem.net.loss or ""), self.meaning.partials.leaf(of, target.fixed)
             target.expected = lambda: self._known(kind, v, u, left)
             target.shape = (sp.S.One, u.shape[0] * u.shape[1])
-        self.names.own.add(name)
+        if target.fixed is None:  # at one step alone it is a claim about a derivative of the network
+            self.names.own.add(name)
         self.names.timed.setdefault(name, target.timed)
         return target
 
