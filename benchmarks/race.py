@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -114,10 +115,11 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
     times = {peer: repetitions(row["once"], sample) for peer, row in running.items()}
     for row in running.values():
         row["wall"], row["cpu"] = [], []
-    order, calibration = list(running), []
+    calibration: dict[str, list[float]] = {"wall": [], "cpu": []}
+    order = list(running)
     for k in range(rounds):
         tell(f"round {k + 1} of {rounds}")
-        calibration.append(calibrate())
+        calibrated(calibration)
         for peer in order[k % len(order) :] + order[: k % len(order)] if order else ():
             if len(running[peer]["wall"]) >= 3 and running[peer]["once"] > 20 * sample:
                 continue  # three samples of what takes that long are enough
@@ -125,7 +127,7 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
             for clock in ("wall", "cpu"):
                 if clock in answer:
                     running[peer][clock].append(answer[clock])
-        calibration.append(calibrate())
+        calibrated(calibration)
     with threadpool_limits(1):
         bound = floor(work.of.equations, work.sizes, work.size.T, work.size.B, work.dtype, work.threads)
     return {
@@ -134,6 +136,14 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
         "floor": {"seconds": bound.seconds, "products": bound.products, "flops": bound.flops,
                   "elements": bound.elements},
     }  # fmt: skip
+
+
+def calibrated(samples: dict[str, list[float]]) -> None:
+    """One more sample of the machine's own speed, by both clocks."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    calibrate()
+    samples["wall"].append(time.perf_counter() - wall)
+    samples["cpu"].append(time.process_time() - cpu)
 
 
 def built(worker: Process, work: Work, place: Path, expected: Result) -> dict[str, Any]:
