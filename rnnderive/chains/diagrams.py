@@ -23,13 +23,15 @@ __all__ = ["ComparisonPlots", "PhasePlots"]
 # Dark where gradients vanish, light where they explode; white, with a line, where they do neither.
 DIVERGING = ("#08305c", "#0072B2", "#a9cfe6", "#ffffff", "#fbe0b0", "#E69F00", "#b86e00")
 LABELS = {
-    "rate": "rate of $\\|P_{T,k}\\|_2$, nats a step", "lyapunov": "$\\lambda_1$, nats a step",
+    "rate": "rate of the gradient, nats a step", "lyapunov": "$\\lambda_1$, nats a step",
     "memory": "memory in steps", "saturation": "fraction of saturated slopes",
     "gradient": "$\\ln\\|\\partial L/\\partial\\theta\\|$", "gain": "gain of the recurrent weights",
     "input_scale": "standard deviation of the input", "state_scale": "standard deviation of the initial state",
     "T": "steps $T$", "forget_bias": "forget bias",
 }  # fmt: skip
 GREY = "#9a9a9a"
+FEW = 6  # values of an axis that are all written below it
+NEAR = 0.07  # of the axis: less is too near for two numbers
 WIDE = 30.0  # an axis whose ends differ by such a factor is logarithmic
 
 
@@ -146,7 +148,7 @@ class PhasePlots:
                 cmap=colours.with_extremes(bad=GREY),
             )  # fmt: skip
             if signed:
-                _lines(ax, across, up, shown)
+                _lines(ax, across, up, shown, "rate" if quantity == "rate" else "$\\lambda_1$")
             _grey(ax, shown, "longer than the run" if quantity == "memory" else "not finite")
             if ax.get_legend_handles_labels()[0]:
                 legend(ax)
@@ -261,22 +263,29 @@ class _Scale:
             getattr(ax, f"set_{which}scale")("log")
         elif not self.numbers:
             getattr(ax, f"set_{which}ticks")(self.centres, self.words)
+        elif len(self.centres) <= FEW and (np.diff(self.centres) >= NEAR * np.ptp(self.centres)).all():
+            getattr(ax, f"set_{which}ticks")(self.centres, [f"{v:g}".replace("-", "−") for v in self.centres])
         elif (self.centres == self.centres.round()).all():
             whole_numbers(ax, which)
 
 
-def _lines(ax: Axes, x: _Scale, y: _Scale, values: Any) -> None:
+def _lines(ax: Axes, x: _Scale, y: _Scale, values: Any, zero: str) -> None:
     """Contours, dashed below zero, and the critical line; where an axis has no numbers, a mark in each row."""
     black: dict[str, Any] = {"color": "black", "linewidth": 2.2}
     critical = False
     if x.numbers and y.numbers and min(values.shape) > 1:
+        from matplotlib.patheffects import withStroke
         from matplotlib.ticker import MaxNLocator
 
         low, high = float(values.min()), float(values.max())
-        levels = [v for v in MaxNLocator(8).tick_values(low, high) if low < v < high and abs(v) > 1e-12]
+        levels = [v for v in MaxNLocator(6).tick_values(low, high) if low < v < high and abs(v) > 1e-12]
         if levels:
-            thin = ax.contour(x.centres, y.centres, values, levels=levels, colors="#333333", linewidths=0.6)
-            ax.clabel(thin, fontsize=7, fmt="%g")
+            # A light rim: seen on what is dark too.
+            rim: list[Any] = [withStroke(linewidth=2.4, foreground="white")]
+            fine = ax.contour(x.centres, y.centres, values, levels=levels, colors="#333333", linewidths=0.8)
+            fine.set_path_effects(rim)
+            for label in ax.clabel(fine, fontsize=8, fmt=lambda v: f"{v:g}".replace("-", "−"), colors="black"):
+                label.set_path_effects(rim)
         if critical := low < 0 < high:
             ax.contour(x.centres, y.centres, values, levels=[0.0], colors="black", linewidths=2.2)
     elif x.numbers or y.numbers:
@@ -287,7 +296,7 @@ def _lines(ax: Axes, x: _Scale, y: _Scale, values: Any) -> None:
                 critical = True
                 ax.plot(*([place, place], [k - 0.5, k + 0.5])[:: 1 if x.numbers else -1], **black)
     if critical:
-        ax.plot([], [], **black, label="critical line, rate 0")
+        ax.plot([], [], **black, label=f"critical line, {zero} = 0")
 
 
 def _grey(ax: Axes, values: Any, words: str) -> None:
