@@ -19,7 +19,7 @@ from rnnderive.hand.variants import Variants
 __all__ = ["clipped_within"]
 
 STARTS = 6
-ROUNDS = 5
+ROUNDS = 3
 
 
 def clipped_within(catalogue: Catalogue, views: tuple[View, ...]) -> Iterator[Edit]:
@@ -39,10 +39,11 @@ def _bounds(catalogue: Catalogue, view: View, clip: Clip, names: list[str]) -> I
     """The bounds that give some arrays."""
     course, system = catalogue.course(view.at), catalogue.system
     values = [np.abs(course.term(r, s).array).ravel() for r in clip.terms(system) for s in range(1, view.at.T + 1)]
-    levels = np.concatenate(values)
-    if not (levels > 0).any():
+    levels = np.unique(np.concatenate([[0.0], *values]))
+    if len(levels) < 2:
         return
-    c = np.quantile(levels[levels > 0], np.linspace(0.05, 0.95, STARTS))
+    pieces = (levels[1:] + levels[:-1]) / 2  # of one step, exactly those where all is affine
+    c = pieces[np.linspace(0, len(pieces) - 1, min(STARTS, len(pieces))).astype(int)]
     claimed = np.concatenate([view.wanted[n].ravel() for n in names])
     size = float(np.abs(claimed).max(initial=0.0)) + view.scales[names[0]]
 
