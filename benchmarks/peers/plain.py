@@ -129,7 +129,7 @@ def gru(x: Any, p: Arrays) -> Layer:
         dW = np.concatenate([grads["W"], candidate.T.dot(x.reshape(T * B, -1))])
         dU = np.concatenate([grads["U"], candidate.T.dot(rh.reshape(T * B, n))])
         dx = flat.dot(p["W"][: 2 * n]) + candidate.dot(p["W"][2 * n :])
-        return dx.reshape(x.shape), {"W": dW, "U": dU, "b": np.append(grads["b"], np.zeros(n)), "h0": dh}
+        return dx.reshape(x.shape), {"W": dW, "U": dU, "b": np.append(grads["b"], np.zeros(n, x.dtype)), "h0": dh}
 
     return h[1:], backward
 
