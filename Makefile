@@ -11,7 +11,7 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help report chains test peers doctest lint types layers golden ci clean .venv
+.PHONY: help report chains test peers bench doctest lint types layers golden ci clean .venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -26,10 +26,18 @@ test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto
 
 # The frameworks stay out of .venv: what is built and tested there needs none of them.
-peers: $(STAMP) ## compare with PyTorch, Keras and ONNX Runtime, in .venv-peers (large downloads)
+peers: .venv-peers/.installed ## compare with PyTorch, Keras and ONNX Runtime, in .venv-peers (large downloads)
+	@.venv-peers/bin/python -m pytest tests/peers
+
+# QUICK=1: few points and rounds, into build/benchmarks. A run that was interrupted goes on; AGAIN=1 starts anew.
+bench: .venv-peers/.installed ## race against PyTorch, JAX and others, in .venv-peers (hours; QUICK=1 minutes)
+	@.venv-peers/bin/python -m benchmarks all $(if $(QUICK),--quick) $(if $(AGAIN),--again)
+
+.venv-peers/.installed: $(STAMP)
+	@echo "Installing the frameworks into .venv-peers ..."
 	@$(PY) -m venv .venv-peers 2>/dev/null || $(PY) -m virtualenv --quiet .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable '.[peers]'
-	@.venv-peers/bin/python -m pytest tests/peers
+	@touch $@
 
 doctest: $(STAMP) ## run the examples in the docstrings and in README.md only
 	@$(PY) -m pytest rnnderive $(wildcard README.md)
