@@ -36,7 +36,7 @@ class Program:
     module: ModuleType
 
     @classmethod
-    def run(cls, path: Path) -> Program:
+    def run(cls, path: Path, seconds: float | None = None) -> Program:
         """Run a file as ``python FILE`` does, but for what stands under ``if __name__ == "__main__"``.
 
         Modules of its own folder can be imported; what it prints goes to stderr.
@@ -44,8 +44,10 @@ class Program:
         Raises
         ------
         InputError
-            What it raised, and in which line.
+            What it raised, and in which line; or that it took longer than so many seconds.
         """
+        from rnnderive.hand.sandbox import Late, Limit
+
         if not path.is_file():
             raise InputError(f"there is no file {str(path)!r}")
         name = f"verified_{path.stem}"  # no module that anybody imports
@@ -54,12 +56,15 @@ class Program:
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(path.resolve().parent))
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr), Limit(seconds).running():
                 spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, Late) as error:
             lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
             line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
             where = f", line {line}" if line else ""
+            if isinstance(error, Late):
+                said = f"running it took longer than {seconds:g} s; what trains stands under if __name__ == '__main__'"
+                raise InputError(f"{path}{where}: {said}") from None
             raise InputError(f"{path}{where}: running it raised {type(error).__name__}: {error}") from None
         return cls(path, module)
 

@@ -70,6 +70,12 @@ def verify_command(
         int | None, typer.Option("--batch", metavar="B", min=1, help="Sequences of them.", show_default="one, no axis")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the test points.")] = 0,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            "--time-limit", metavar="SECONDS", min=0, help="For running a Python file, and for each call; 0 for none."
+        ),
+    ] = 60,
     form: Formatted = Format.text,
 ) -> None:
     """Say whether a derivation that a person wrote is right; if not, where it is wrong and what the mistake is.
@@ -93,10 +99,10 @@ def verify_command(
     path = None if file == "-" else Path(file)
     options: dict[str, Any] = {"names": _names(names), "upstream": upstream or None}
     if path is not None and path.suffix == ".py":
-        program = Program.run(path)
+        program = Program.run(path, time_limit or None)
         hand, options["forward"] = program.functions(function, forward)
         net = program.cell if cell is None else load(cell)
-        options |= {"layout": layout_text(layout), "loss": number_or_words(loss)}
+        options |= {"layout": layout_text(layout), "loss": number_or_words(loss), "time_limit": time_limit or None}
     else:
         asked = {"--function": function, "--forward": forward, "--layout": layout}
         if given := [n for n, value in asked.items() if value is not None]:

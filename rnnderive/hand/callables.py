@@ -15,6 +15,7 @@ from rnnderive.hand.functions import layout_of
 from rnnderive.hand.layouts import Layout
 from rnnderive.hand.presets import preset
 from rnnderive.hand.problem import Problem
+from rnnderive.hand.sandbox import Limit
 from rnnderive.hand.search import search
 from rnnderive.hand.sizes import own_point
 
@@ -34,6 +35,7 @@ def read_callable(
     dtype: Any = np.float64,
     params: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Any] | None = None,
+    time_limit: float | None = 60.0,
 ) -> Code:
     """Read a program of loss and gradients, or a pair of forward and backward.
 
@@ -62,6 +64,10 @@ def read_callable(
         What the code is given.
     params, inputs : mapping, optional
         A test point of the person's own, in the person's own arrays.
+    time_limit : float, optional
+        Seconds that a call may take, 60 unless given, None for any.  A call that takes longer is stopped, which
+        the verdict says, and the code is not asked again.  Only where there is an alarm clock: in the main
+        thread, and not on Windows.
 
     Returns
     -------
@@ -92,7 +98,7 @@ def read_callable(
     remarks: tuple[str, ...] = ()
     code = Code(
         fn, Layout(), forward, _words(names), _words(outputs), _words(upstream) or (), _factor(loss),
-        np.dtype(dtype).type,
+        np.dtype(dtype).type, limit=Limit(time_limit),
     )  # fmt: skip
     if isinstance(layout, str) and layout == "search":
         found = search(code, problem, params, inputs)

@@ -18,7 +18,7 @@ from rnnderive.hand.layouts import Layout
 from rnnderive.hand.placed import Placed
 from rnnderive.hand.problem import Problem, upstream_of
 from rnnderive.hand.results import Results, read_results
-from rnnderive.hand.sandbox import Answer, call
+from rnnderive.hand.sandbox import Answer, Limit, call
 from rnnderive.hand.sizes import own_point
 from rnnderive.hand.slopes import slopes
 
@@ -53,6 +53,8 @@ class Code:
         What was found out while reading: which layout fits, which initial state is not read.
     states : {"params", "inputs", ""}
         Which of the two dicts initial states are in; for one sequence the first, for a batch the second.
+    limit : Limit
+        How long a call may take.
     """
 
     fn: Callable[..., Any]
@@ -66,6 +68,7 @@ class Code:
     own: Point | None = None
     remarks: tuple[str, ...] = ()
     states: str = ""
+    limit: Limit = field(default_factory=Limit)
 
     exact = False
 
@@ -203,7 +206,7 @@ class Code:
         return self._arguments(self.fn, placed, arrays, [*more, ("cache", cache)])
 
     def _call(self, fn: Callable[..., Any], given: Arguments) -> Answer:
-        return call(fn, given.values, given.keywords, labels=given.labels, space=given.space)
+        return call(fn, given.values, given.keywords, labels=given.labels, space=given.space, limit=self.limit)
 
     def _ask(self, placed: Placed, at: Point) -> Results:
         """One call, or one of each of a pair."""

@@ -1,7 +1,7 @@
 """A stranger's code, called so that nothing it does reaches further than its answer.
 
-It gets copies of its arguments, the same random numbers each time, and a page of its own to print on;
-what it raises becomes a sentence.
+It gets copies of its arguments, the same random numbers each time, a page of its own to print on, and so
+much time; what it raises becomes a sentence.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import copy
 import io
 import os
 import random
+import signal
+import threading
 import traceback
 import types
 import warnings
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Answer", "call", "differences", "frozen_random", "module_names", "set_globals"]
+__all__ = ["Answer", "Late", "Limit", "call", "differences", "frozen_random", "module_names", "set_globals"]
 
 SEED = 20160809
 
@@ -46,6 +48,46 @@ class Answer:
     printed: str = ""
 
 
+class Late(BaseException):  # noqa: N818 (the stranger's own "except Exception" must not catch it)
+    """The time is over."""
+
+
+@dataclass(eq=False)
+class Limit:
+    """How long a call may take; whoever is late once is not asked again.
+
+    It needs the alarm clock of Unix, which rings in the main thread alone: elsewhere there is no limit.
+
+    Attributes
+    ----------
+    seconds : float or None
+    failure : str
+        The sentence about the call that was late.
+    """
+
+    seconds: float | None = None
+    failure: str = ""
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Raise when the time is over."""
+        here = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+        if self.seconds is None or not here:
+            yield
+            return
+
+        def ring(number: int, frame: types.FrameType | None) -> None:
+            raise Late
+
+        before = signal.signal(signal.SIGALRM, ring)
+        left, again = signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, left, again)  # an alarm of the caller's goes on
+            signal.signal(signal.SIGALRM, before)
+
+
 def call(
     fn: Callable[..., Any],
     arguments: Sequence[Any] = (),
@@ -53,6 +95,7 @@ def call(
     *,
     labels: Sequence[str] = (),
     space: Mapping[str, Any] | None = None,
+    limit: Limit | None = None,
 ) -> Answer:
     """Call a function on copies.
 
@@ -64,12 +107,16 @@ def call(
         What the positional arguments are called in sentences.
     space : mapping, optional
         Global names of the function's module to set during the call.
+    limit : Limit, optional
 
     Examples
     --------
     >>> call(lambda x: x.pop(), [[]], labels=["x"]).failure
     'it raised IndexError: pop from empty list (in <lambda>, <doctest rnnderive.hand.sandbox.call[0]>, line 1)'
     """
+    limit = limit or Limit()
+    if limit.failure:
+        return Answer(failure=limit.failure)
     given: dict[Any, Any] = {**dict(enumerate(arguments)), **(keywords or {})}
     copies = copy.deepcopy(given)
     positional = [copies[k] for k in range(len(arguments))]
@@ -83,8 +130,11 @@ def call(
     ):
         warnings.simplefilter("ignore")
         try:
-            with contextlib.redirect_stdout(page), np.errstate(all="ignore"):
+            with contextlib.redirect_stdout(page), np.errstate(all="ignore"), limit.running():
                 value = fn(*positional, **named)
+        except Late as late:
+            limit.failure = f"it gave no answer within {limit.seconds:g} s{_place(late, name)}"
+            return Answer(failure=limit.failure, printed=page.getvalue())
         except (Exception, SystemExit) as error:
             return Answer(failure=_sentence(error, name), printed=page.getvalue())
     changed = tuple(
@@ -149,15 +199,16 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _sentence(error: BaseException, name: str) -> str:
-    """What was raised, and the last line of the stranger's own code that it came through."""
+    """What was raised, and where."""
+    text = str(error).strip() or "no message"
+    return f"it raised {type(error).__name__}: {text}{_place(error, name)}"
+
+
+def _place(error: BaseException, name: str) -> str:
+    """The last line of the stranger's own code that an error came through."""
     here = os.path.abspath(__file__)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if os.path.abspath(f.filename) != here]
-    text = str(error).strip() or "no message"
-    place = ""
-    if frames:
-        own = [f for f in frames if f"{os.sep}numpy{os.sep}" not in f.filename]
-        last = (own or frames)[-1]
-        place = f" (in {last.name}, {os.path.basename(last.filename)}, line {last.lineno})"
-    else:
-        place = f" (when {name} was called)"
-    return f"it raised {type(error).__name__}: {text}{place}"
+    if not frames:
+        return f" (when {name} was called)"
+    last = ([f for f in frames if f"{os.sep}numpy{os.sep}" not in f.filename] or frames)[-1]
+    return f" (in {last.name}, {os.path.basename(last.filename)}, line {last.lineno})"

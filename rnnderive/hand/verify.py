@@ -63,7 +63,8 @@ def verify(
     progress : callable, optional
         Told in words what is being tried.
     **options
-        Passed on to the reader of the kind of `hand`.
+        Passed on to the reader of the kind of `hand`: for a program `forward`, `outputs`, `loss`, `dtype`,
+        `time_limit` (:func:`~rnnderive.hand.callables.read_callable`).
 
     Returns
     -------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import warnings
 from collections import namedtuple
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ import rnnderive as rd
 from rnnderive.errors import InputError
 from rnnderive.hand.callables import read_callable
 from rnnderive.hand.problem import Problem, with_upstream
-from rnnderive.hand.sandbox import call
+from rnnderive.hand.sandbox import Limit, call
 from rnnderive.hand.slopes import slopes
 
 NET = rd.Recurrence.parse("""
@@ -358,3 +360,30 @@ def test_where_complex_numbers_do_not_pass_differences_are_taken(inside):
 def test_a_program_without_a_forward_has_no_gradient_of_its_own():
     _, _, problem, code, at = said(wrapped(lambda loss, g: g))
     assert code.own_gradient(problem, at) is None and code.shown("W") is None
+
+
+def test_a_program_that_hangs_is_stopped_and_not_asked_again():
+    asked = []
+
+    def hangs(params, inputs):
+        asked.append(1)
+        while True:
+            with contextlib.suppress(Exception):
+                len(asked)
+
+    verdict = rd.verify(NET, hangs, time_limit=0.05)
+    assert not verdict and "gave no answer within 0.05 s (in hangs, test_callables.py, line" in verdict.headline
+    assert len(asked) == 1
+
+
+def test_an_alarm_of_the_caller_goes_on():
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rang.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 100)
+    try:
+        with Limit(5).running():
+            pass
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert 90 < left <= 100 and not rang
