@@ -14,7 +14,7 @@ from benchmarks.plan import works
 from benchmarks.quick import compare
 from benchmarks.race import race
 from benchmarks.report import write
-from benchmarks.results import Results
+from benchmarks.results import Results, stamp
 from benchmarks.table import PEERS
 from benchmarks.work import NETWORKS, SIZES, Work
 
@@ -49,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--rounds", type=int, help="samples of each contestant (15, quick 5)")
             command.add_argument("--only", default="", help="keys of works must contain this, as in 'float64 1'")
         if name != "report":
-            command.add_argument("--again", action="store_true", help="measure anew what the results already have")
+            command.add_argument(
+                "--again", action="store_true", help="measure anew what this machine has measured of this code"
+            )
         if name == "study":
             command.add_argument("--names", default="all", help="several with commas")
     return out
@@ -83,10 +85,12 @@ def main(argv: list[str] | None = None) -> int:
         run(given, results)
     if given.command in ("all", "study"):
         for name in chosen(getattr(given, "names", "all"), STUDIES):
-            if given.again or name not in results.studies:
+            if given.again or given.quick or not results.has(name):
                 print(f"study: {name}", flush=True)
                 found = importlib.import_module(f"benchmarks.studies.{name}").study(given.quick)
-                results.studies[name] = json.loads(json.dumps(found))  # keys are texts, as in the file
+                results.studies[name] = json.loads(
+                    json.dumps({"of": stamp(), **found})
+                )  # keys are texts, as in the file
                 results.save()
     if not results.path.exists():
         raise SystemExit(f"there is no {results.path} to report on; run the race first")
@@ -105,7 +109,7 @@ def run(given: argparse.Namespace, results: Results) -> None:
     named = {SIZES[s] for s in sizes}
     points = [w for w in works(given.quick) if w.network in cells and given.only in w.key]
     points = [w for w in points if given.size == "all" or w.size in named]
-    if given.again:
+    if given.again or given.quick:
         for work in points:
             results.races.pop(work.key, None)
     rounds, sample = given.rounds or (5 if given.quick else 15), 0.01 if given.quick else 0.03

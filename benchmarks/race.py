@@ -22,7 +22,7 @@ from benchmarks.agreement import TOLERANCES, Result, largest_difference
 from benchmarks.clock import calibrate, repetitions
 from benchmarks.floor import floor
 from benchmarks.peers import ours
-from benchmarks.results import Results
+from benchmarks.results import Results, stamp
 from benchmarks.table import PEERS, environment
 from benchmarks.work import Work, typed
 
@@ -73,7 +73,7 @@ def processes(peers: Iterable[str], threads: int) -> Iterator[dict[str, Process]
 
 
 def race(works: Iterable[Work], peers: Iterable[str], results: Results, *, rounds: int, sample: float) -> None:
-    """Run what the results do not have yet, and save after every work.
+    """Run what the results do not have yet of this machine and this code, and save after every work.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def race(works: Iterable[Work], peers: Iterable[str], results: Results, *, round
     sample : float
         About how many seconds one sample lasts; one call where a call takes longer.
     """
-    peers, works = list(peers), [w for w in works if w.key not in results.races]
+    peers, works = list(peers), [w for w in works if not results.has(w.key)]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as bar:
         shown = bar.add_task("", total=len(works) * (len(peers) + rounds))
@@ -99,7 +99,7 @@ def race(works: Iterable[Work], peers: Iterable[str], results: Results, *, round
                         bar.update(shown, description=f"{work.key}: {what}")
                         bar.advance(shown)
 
-                    results.races[work.key] = one(work, workers, rounds, sample, tell)
+                    results.races[work.key] = {"of": stamp(), **one(work, workers, rounds, sample, tell)}
                     results.save()
 
 

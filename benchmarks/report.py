@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.plan import STANDARD
 from benchmarks.quick import shown
-from benchmarks.results import Results, best, ratio, seconds, trust
+from benchmarks.results import Results, best, ratio, seconds, stamp, trust
 from benchmarks.table import OURS, PEERS
 from benchmarks.targets import targets
 from benchmarks.work import NETWORKS, SIZES, Work
@@ -87,6 +87,8 @@ def _race(results: Results, dtype: str, threads: int) -> Iterator[str]:
                 if work.network == "own":  # written by hand for NumPy only
                     continue
                 notes.setdefault(f"{PEERS[peer].title}: {why}", None)
+            if row["of"] != stamp():
+                notes.setdefault(f"{work.key}: measured on {row['of']}; the code or the machine has changed", None)
             if reason := trust(row, threads):
                 notes.setdefault(f"† {work.key}: not to be trusted, {reason}", None)
     if notes:
@@ -178,17 +180,19 @@ def _memory(found: dict[str, Any]) -> Iterator[str]:
     yield from _table(head, (row(T) for T in plain))
 
 
-def _start(found: dict[str, float]) -> Iterator[str]:
+def _start(found: dict[str, Any]) -> Iterator[str]:
     yield "\n## The start"
     yield "\nA whole process of Python with one statement:"
-    yield from _table(("statement", "time"), ([f"`{name}`", shown(taken)] for name, taken in found.items()))
+    yield from _table(
+        ("statement", "time"), ([f"`{name}`", shown(taken)] for name, taken in found.items() if name != "of")
+    )
 
 
 def _unrolled(found: dict[str, Any]) -> Iterator[str]:
     yield "\n## tensorgrad's unrolled step"
     yield "\nAn Elman network at B = 64, d = 64 in float32, the loss at the last step; its own benchmark without AdamW."
     rows = []
-    for T, case in found.items():
+    for T, case in ((T, case) for T, case in found.items() if T != "of"):
         mine, other = case.get("ours", {}), case.get("theirs", {})
         rows.append([T, *(_cell(mine, k) for k in ("compile", "first", "run")),
                      *(_cell(other or case, k) for k in ("compile", "first", "run"))])  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import re
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,11 @@ from benchmarks.table import OURS
 
 __all__ = ["Results", "ratio", "trust"]
 
+HERE = Path(__file__).parent
+# What a measurement depends on; prose, tables and the figure are not among it.
+MEASURED = ("*/peers/*.py", "*/studies/*.py", "benchmarks/[cfprtw]*.py", "rnnderive/derivation.py",
+            "rnnderive/language/**/*.py", "rnnderive/cells/*.py", "rnnderive/calculus/*.py",
+            "rnnderive/programs/**/*.py")  # fmt: skip
 DISTRIBUTIONS = ("numpy", "numba", "torch", "jax", "autograd", "pytensor", "casadi", "sympy", "tensorgrad")
 
 
@@ -58,6 +65,10 @@ class Results:
                 races[key] = {**row, "peers": peers, "calibration": {"wall": row["calibration"]["cpu"]}}
         return replace(self, races=races)
 
+    def has(self, key: str) -> bool:
+        """Whether a work or a study was measured on this machine with the code as it is."""
+        return self.races.get(key, self.studies.get(key, {})).get("of") == stamp()
+
     def save(self) -> None:
         """Write the file beside its place, and move it there when it is whole."""
         whole = {"machine": machine(), "races": self.races, "studies": self.studies}
@@ -79,6 +90,17 @@ def machine() -> dict[str, Any]:
         "processor": processor(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(), "versions": versions, "blas": blas(),
     }  # fmt: skip
+
+
+@cache
+def stamp() -> str:
+    """What a measurement is of: the processor and the state of the code."""
+    root, digest = HERE.parent, hashlib.sha256()
+    for path in sorted(
+        {p for pattern in MEASURED for p in root.glob(pattern)} - {HERE / "report.py", HERE / "figure.py"}
+    ):
+        digest.update(path.read_bytes())
+    return f"{processor()}; {digest.hexdigest()[:12]}"
 
 
 def processor() -> str:

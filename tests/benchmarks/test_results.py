@@ -5,7 +5,7 @@ import pytest
 from benchmarks import race as racing
 from benchmarks.__main__ import chosen, main
 from benchmarks.report import write
-from benchmarks.results import Results, best, ratio, trust
+from benchmarks.results import Results, best, ratio, stamp, trust
 from benchmarks.targets import targets
 from benchmarks.work import SIZES, Work
 
@@ -14,7 +14,7 @@ POINT = Work("lstm", SIZES["tiny"])
 
 def row(floor=1.0, calibration=(1.0, 1.0, 1.0), **samples):
     peers = {p: {"wall": list(w), "cpu": list(w), "error": 0.0, "first": 1.0, "once": 1.0} for p, w in samples.items()}
-    return {"peers": peers, "calibration": {"wall": list(calibration), "cpu": list(calibration)},
+    return {"of": stamp(), "peers": peers, "calibration": {"wall": list(calibration), "cpu": list(calibration)},
             "floor": {"seconds": floor, "products": floor, "flops": 1, "elements": 1}}  # fmt: skip
 
 
@@ -82,6 +82,15 @@ def test_a_run_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     assert asked == [works[1].key, works[2].key]
     assert list(again.races) == [POINT.key, works[1].key]
     assert again.races[POINT.key]["peers"]["numpy"]["wall"] == [1.0]
+
+
+def test_what_another_machine_or_other_code_measured_is_measured_anew(tmp_path):
+    kept = results(tmp_path, numpy=[1.0])
+    assert kept.has(POINT.key)
+    kept.races[POINT.key]["of"] = "another processor; 0123456789ab"
+    assert not kept.has(POINT.key)
+    write(kept, tmp_path / "RESULTS.md", None)
+    assert "measured on another processor; 0123456789ab" in (tmp_path / "RESULTS.md").read_text("utf-8")
 
 
 def test_unknown_names_are_refused_with_those_that_are_known():
