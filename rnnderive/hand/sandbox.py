@@ -48,8 +48,8 @@ class Answer:
     printed: str = ""
 
 
-class Late(BaseException):  # noqa: N818 (the stranger's own "except Exception" must not catch it)
-    """The time is over."""
+class Late(BaseException):
+    """The time is over; no Exception, so that the stranger's own `except Exception` does not catch it."""
 
 
 @dataclass(eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import warnings
 from collections import namedtuple
@@ -368,8 +367,10 @@ def test_a_program_that_hangs_is_stopped_and_not_asked_again():
     def hangs(params, inputs):
         asked.append(1)
         while True:
-            with contextlib.suppress(Exception):
-                len(asked)
+            try:
+                asked[0] += 1
+            except Exception:  # the alarm is none
+                asked[0] = 0
 
     verdict = rd.verify(NET, hangs, time_limit=0.05)
     assert not verdict and "gave no answer within 0.05 s (in hangs, test_callables.py, line" in verdict.headline
