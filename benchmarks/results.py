@@ -22,9 +22,13 @@ __all__ = ["Results", "ratio", "trust"]
 
 HERE = Path(__file__).parent
 # What a measurement depends on; prose, tables and the figure are not among it.
-MEASURED = ("*/peers/*.py", "*/studies/*.py", "benchmarks/[cfprtw]*.py", "rnnderive/derivation.py",
-            "rnnderive/language/**/*.py", "rnnderive/cells/*.py", "rnnderive/calculus/*.py",
-            "rnnderive/programs/**/*.py")  # fmt: skip
+MEASURED = (
+    *(f"benchmarks/{name}.py" for name in ("clock", "floor", "race", "table", "work", "worker")),
+    "benchmarks/peers/*.py",
+    "benchmarks/studies/*.py",
+    "rnnderive/derivation.py",
+    *(f"rnnderive/{room}/**/*.py" for room in ("language", "cells", "calculus", "programs")),
+)
 DISTRIBUTIONS = ("numpy", "numba", "torch", "jax", "autograd", "pytensor", "casadi", "sympy", "tensorgrad")
 
 
@@ -96,9 +100,7 @@ def machine() -> dict[str, Any]:
 def stamp() -> str:
     """What a measurement is of: the processor and the state of the code."""
     root, digest = HERE.parent, hashlib.sha256()
-    for path in sorted(
-        {p for pattern in MEASURED for p in root.glob(pattern)} - {HERE / "report.py", HERE / "figure.py"}
-    ):
+    for path in sorted({path for pattern in MEASURED for path in root.glob(pattern)}):
         digest.update(path.read_bytes())
     return f"{processor()}; {digest.hexdigest()[:12]}"
 
