@@ -15,6 +15,7 @@ import rnnderive as rd
 from rnnderive.errors import InputError, LanguageError
 from rnnderive.hand.latex import read_latex
 from rnnderive.hand.problem import Problem
+from rnnderive.language import terms as tm
 from tests.strategies import recurrences
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -296,3 +297,8 @@ def test_what_was_handed_over_is_shown():
     hand = read_latex(ERROR + "\n" + DELTA + "\n" + r"dU = \sum_t \delta^t (h^{t-1})^\top", PROBLEM)
     assert hand.shown("U") == r"dU = \sum_t \delta^t (h^{t-1})^\top" == hand.shown("dU")
     assert hand.shown("W") is None
+
+
+def test_a_row_of_ones_is_not_printed_as_a_column():
+    row, column = tm.Ones(1, tm.BATCH), tm.Ones(tm.BATCH, 1)
+    assert [pr.latex(ones.math(pr.Notation())) for ones in (row, column)] == [r"\mathbf{1}^{\top}", r"\mathbf{1}"]

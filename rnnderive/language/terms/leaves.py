@@ -173,7 +173,8 @@ class Ones(Constant):
     entry = 1
 
     def math(self, notation: pr.Notation) -> pr.Math:
-        return pr.Symbol("one")
+        row = self.args[0] == 1 and self.args[1] != 1
+        return pr.Script(pr.Symbol("one"), None, pr.Symbol("top")) if row else pr.Symbol("one")
 
     def code(self, *codes: str) -> str:
         return f"np.ones(({self.args[0]}, {self.args[1]}))"
