@@ -39,8 +39,8 @@ def escape(text: str) -> str:
     >>> escape("*a* <b> $x_1$ | #1")
     '\\\\*a\\\\* &lt;b> \\\\$x\\\\_1\\\\$ \\\\| \\\\#1'
     """
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("://", "&#58;//")  # no link of itself
-    text = re.sub(r"[\\`*_{}\[\]#$~|!@]", r"\\\g<0>", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    text = re.sub(r"[\\`*_{}\[\]#$~|!@]", r"\\\g<0>", text).replace("://", "&#58;//")  # no link of itself
     # What begins a list, a rule, a heading, a quotation.
     text = re.sub(r"^(\s*)([-+=>])", r"\1\\\2", text)
     return re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", text)

@@ -98,7 +98,42 @@ def test_bad_options_are_named(engine_name: str, stem: str, tmp_path: Path) -> N
 
 
 def test_auto_takes_typst_where_tex_is_not_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "missing_tex", lambda cyrillic=False: ("article.cls",))
+    monkeypatch.setattr(engine, "missing_tex", lambda files=(): ("article.cls",))
     assert rp.build(small(), tmp_path / "out").engine == "typst"
     with pytest.raises(RnnDeriveError, match=r"article\.cls"):
         rp.build(small(), tmp_path / "out", engine="tex")
+
+
+def test_tex_has_a_time_limit_and_no_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if rp.missing_tex():
+        pytest.skip("TeX is not installed")
+    rp.build(small("old"), tmp_path / "out", engine="tex")
+    before = contents(tmp_path / "out")
+    asked: list[list[str]] = []
+    run = engine._run
+
+    def watched(command: list[str], *rest: Any) -> Any:
+        asked.append(command)
+        return run(command, *rest)
+
+    monkeypatch.setattr(engine, "_run", watched)
+    monkeypatch.setattr(engine, "_SECONDS", 0.01)
+    with pytest.raises(RnnDeriveError, match=r"did not finish within 0\.01 s"):
+        rp.build(small("new"), tmp_path / "out", engine="tex")
+    assert contents(tmp_path / "out") == before
+    assert all("-no-shell-escape" in command for command in asked if command[0] == "pdflatex")
+
+
+@pytest.mark.parametrize(
+    ("formats", "suffixes"),
+    [(("html",), {"report.html"}), (("md",), {"report.md", "figures/report/curve.svg"}),
+     (("tex",), {"report.tex", "figures/report/curve.pdf"})],
+)  # fmt: skip
+def test_a_format_has_its_files_and_no_more(formats: tuple[str, ...], suffixes: set[str], tmp_path: Path) -> None:
+    report = rp.build(small(), tmp_path, formats=formats)
+    assert set(contents(tmp_path)) == suffixes and report.engine == ""
+
+
+def test_an_unknown_format_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found the formats docx; expected some of pdf, tex, html, md"):
+        rp.build(small(), tmp_path, formats=("docx",))
