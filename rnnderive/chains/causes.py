@@ -25,8 +25,8 @@ __all__ = ["causes", "had_been", "had_been_steepest"]
 def causes(trace: Trace, slopes: Iterable[Slope], gates: Iterable[Gate]) -> tuple[Cause, ...]:
     """What each function and each gate costs: the rate with it at its best, less the rate as it is.
 
-    Rates are those of the verdict; of a batch the median, and over more than 10 000 steps that of the last
-    10 000.
+    Rates are those of the verdict; of a batch the median, and over more than 5 000 steps that of the last
+    5 000.
     """
     rate = rate_of(trace)
     open_or_closed = {gate.name: gate for gate in gates}

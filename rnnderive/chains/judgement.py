@@ -15,7 +15,7 @@ from rnnderive.language import terms as tm
 
 __all__ = ["curves", "judge", "rate_of", "rates", "stays_bounded", "subject", "wanders"]
 
-LONGEST = 10_000  # steps over which causes, remedies and paths are compared
+LONGEST = 5_000  # steps over which causes, remedies and paths are compared
 
 
 def subject(trace: Trace) -> Literal["gradient", "chain"]:
@@ -65,7 +65,7 @@ def _note(trace: Trace) -> str:
 
 
 def rates(trace: Trace, walked: Trace | None = None) -> Any:
-    """The rate of what is judged over the last 10 000 steps at most, (…); −∞ where it ends in zero.
+    """The rate of what is judged over the last 5 000 steps at most, (…); −∞ where it ends in zero.
 
     Parameters
     ----------

@@ -10,19 +10,19 @@ right part of [∏ A, X], multiplied a step by [[A, J − A], [0, J]].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from rnnderive.chains.judgement import LONGEST
-from rnnderive.chains.products import operator_log_norms, row_log_norms
+from rnnderive.chains.products import STRIDE, operator_log_norms, row_log_norms
 from rnnderive.chains.state import StateChain
-from rnnderive.chains.trace import Trace
+from rnnderive.chains.trace import Pieces, Trace
 from rnnderive.chains.verdict import warm_up
 from rnnderive.errors import InputError
-from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
 __all__ = ["Path", "paths"]
@@ -82,7 +82,7 @@ def paths(trace: Trace, lags: Sequence[int] | None = None) -> tuple[Path, ...]:
     ----------
     trace : Trace
     lags : sequence of int, optional
-        From 1 to T; about 40 of them, none over 10 000, unless given.
+        From 1 to T; about 40 of them, none over 5 000, unless given.
 
     Returns
     -------
@@ -136,18 +136,32 @@ def _walk(trace: Trace, term: Term | None, lags: Any) -> Any:
 
 def _through(trace: Trace, rest: StateChain, lags: Any) -> Any:
     """ln‖P − ∏ A‖, A = J with a gate held."""
-    size = trace.size
+    size, first = trace.size, trace.T - int(lags[-1]) + 1
     alone = np.broadcast_to(np.eye(size, 2 * size), (*trace.course.lead, size, 2 * size))
-    pieces = trace.pieces(_beside(trace.chain, rest), first=trace.T - int(lags[-1]) + 1)
+    pieces = _Beside(trace.pieces(first=first), trace.pieces(rest.jacobian, first=first))
     return row_log_norms(alone, pieces, lags, slice(size, None))
 
 
-def _beside(chain: StateChain, rest: StateChain) -> Term:
-    """[[A, J − A], [0, J]], block by block."""
-    states = chain.states
-    upper, lower = [], []
-    for v in states:
-        held, whole = ([c.block(v, u) for u in states] for c in (rest, chain))
-        upper.append([*held, *(tm.plus(j, -a) for j, a in zip(whole, held, strict=True))])
-        lower.append([*(tm.Zeros(*a.shape) for a in held), *whole])
-    return tm.blocks([*upper, *lower])
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """[[A, J − A], [0, J]] along a chain, a few steps at a time."""
+
+    whole: Pieces
+    held: Pieces
+
+    def __iter__(self) -> Iterator[Any]:
+        pairs = zip(_backward(self.whole), _backward(self.held), strict=True)
+        while some := list(islice(pairs, STRIDE)):
+            size = some[0][0].shape[-1]
+            out = np.zeros((len(some), *some[0][0].shape[:-2], 2 * size, 2 * size))
+            for beside, (jacobian, a) in zip(out[::-1], some, strict=True):
+                beside[..., :size, :size] = a
+                beside[..., size:, size:] = jacobian
+                np.subtract(jacobian, a, out=beside[..., :size, size:])
+            yield out
+
+
+def _backward(pieces: Iterable[Any]) -> Iterator[Any]:
+    """Step by step, the latest first, however many steps a piece has."""
+    for piece in pieces:
+        yield from piece[::-1]

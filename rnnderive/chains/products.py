@@ -287,7 +287,7 @@ def _stretch(rows: Array, exponent: Array, block: Array) -> Iterator[tuple[Array
 def _above_rounding(rows: Array, guarded: bool) -> Array:
     """R of rows = Q R without what is lost in rounding; of that a sum with random signs as the last row."""
     guard = rows[..., -1:, :] if guarded else np.zeros_like(rows[..., :1, :])
-    r = np.linalg.qr(rows[..., :-1, :] if guarded else rows, mode="r")
+    r: Any = np.linalg.qr(rows[..., :-1, :] if guarded else rows, mode="r")
     sizes = np.sqrt(np.square(r).sum(-1))
     order = np.argsort(-sizes, axis=-1, kind="stable")
     r = np.take_along_axis(r, order[..., None], axis=-2)

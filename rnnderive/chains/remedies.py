@@ -1,6 +1,7 @@
 """What would change a chain: each remedy with its predicted effect, and the effect measured by rerunning.
 
 A prediction is made from the run at hand alone; it is then put to the test on a run with the remedy.
+What was rerun is judged by the rate of its verdict: a remedy helps if that has come nearer to 0.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from rnnderive.weights.roles import Roles
 
 __all__ = ["Remedy", "remedies"]
 
+RATE = "rate of the gradient"
+NOTICEABLE = 0.001  # nats a step
+
 
 @dataclass(frozen=True)
 class Remedy:
@@ -37,6 +41,8 @@ class Remedy:
         What is predicted and measured.
     before, predicted, measured : float
     source : str
+    rates : (float, float) or None
+        The rate of the gradient, as the verdict has it, before and with the remedy; None where nothing was rerun.
     """
 
     name: str
@@ -46,16 +52,33 @@ class Remedy:
     predicted: float
     measured: float
     source: str
+    rates: tuple[float, float] | None = None
+
+    @property
+    def effect(self) -> float:
+        """By how much the rate of the gradient came nearer to 0, in nats a step; 0 where nothing was rerun."""
+        if self.rates is None:
+            return 0.0
+        before, after = map(abs, self.rates)
+        return before - after if np.isfinite(after) else 0.0 if np.isinf(before) else -np.inf
+
+    @property
+    def helps(self) -> bool:
+        """Whether it did; what changes the gradient and not its rate holds what it promises."""
+        return self.rates is None or self.effect > NOTICEABLE
 
     def __str__(self) -> str:
-        return (
+        words = (
             f"{self.name} ({self.change}): {self.quantity} {self.before:.4g} → predicted {self.predicted:.4g}, "
             f"measured {self.measured:.4g}"
         )
+        if self.rates is not None and self.quantity != RATE:
+            words += f"; {RATE} {self.rates[0]:.4g} → {self.rates[1]:.4g}"
+        return words if self.helps else f"does not help: {words}"
 
 
 def remedies(trace: Trace, *, seed: int = 0, bias: float = 0.01) -> tuple[Remedy, ...]:
-    """Every remedy that applies to the cell.
+    """Every remedy that applies to the cell, that with the largest effect first, what does not help last.
 
     Parameters
     ----------
@@ -65,7 +88,7 @@ def remedies(trace: Trace, *, seed: int = 0, bias: float = 0.01) -> tuple[Remedy
     bias : float
         What truncation may cost.
     """
-    return tuple(_all(trace, seed, bias))
+    return tuple(sorted(_all(trace, seed, bias), key=lambda r: (not r.helps, -r.effect)))
 
 
 def _all(trace: Trace, seed: int, bias: float) -> Iterator[Remedy]:
@@ -75,9 +98,6 @@ def _all(trace: Trace, seed: int, bias: float) -> Iterator[Remedy]:
     yield from _orthogonal(trace, seed)
     yield from _clipping(trace)
     yield from _truncation(trace, bias)
-
-
-RATE = "rate of the chain"
 
 
 def _rerun(trace: Trace, params: dict[str, Any]) -> Trace:
@@ -123,7 +143,7 @@ def _forget_bias(trace: Trace) -> Iterator[Remedy]:
         sense = f"{', '.join(biases)} {'+' if sign > 0 else '−'} {shift:g}"
         yield Remedy(
             "forget bias", sense, f"rate along {state} alone", float(log_kept.mean()), _shifted(log_kept, shift),
-            _highway(after, state), "Gers et al. 2000; Jozefowicz et al. 2015",
+            _highway(after, state), "Gers et al. 2000; Jozefowicz et al. 2015", (rate_of(trace), rate_of(after)),
         )  # fmt: skip
 
 
@@ -139,7 +159,7 @@ def _chrono(trace: Trace, seed: int) -> Iterator[Remedy]:
             "chrono initialisation", f"{biases[0]} = {'' if sign > 0 else '−'}ln U(1, T − 1)",
             f"rate along {state} alone",
             float(log_kept.mean()), _shifted(log_kept, drawn - sign * old), _highway(after, state),
-            "Tallec & Ollivier 2018",
+            "Tallec & Ollivier 2018", (rate_of(trace), rate_of(after)),
         )  # fmt: skip
 
 
@@ -174,11 +194,12 @@ def _gain(trace: Trace) -> Iterator[Remedy]:
         for span in spans:
             array[:, span] *= factor
         changed[name] = array
-    after = _rerun(trace, changed)
+    measured = rate_of(_rerun(trace, changed))
     words = f"{', '.join(recurrent)} × {factor:.3f}"
     yield Remedy(
-        "gain", words, RATE, rate, 0.0, rate_of(after), "Pascanu et al. 2013: J_t = diag(φ') U is linear in it"
-    )
+        "gain", words, RATE, rate, 0.0, measured, "Pascanu et al. 2013: J_t = diag(φ') U is linear in it",
+        (rate, measured),
+    )  # fmt: skip
 
 
 def _orthogonal(trace: Trace, seed: int) -> Iterator[Remedy]:
@@ -195,10 +216,11 @@ def _orthogonal(trace: Trace, seed: int) -> Iterator[Remedy]:
         changed[name] = array
     found = slopes(trace)
     steepness = float(np.sqrt(np.mean([np.mean(s.values**2) for s in found]))) if found else 1.0
-    after = _rerun(trace, changed)
+    rate, measured = rate_of(trace), rate_of(_rerun(trace, changed))
     yield Remedy(
-        "orthogonal initialisation", f"{', '.join(recurrent)} orthogonal", RATE, rate_of(trace),
-        float(np.log(steepness)) if steepness else -np.inf, rate_of(after), "Saxe et al. 2014: only the slopes remain",
+        "orthogonal initialisation", f"{', '.join(recurrent)} orthogonal", RATE, rate,
+        float(np.log(steepness)) if steepness else -np.inf, measured, "Saxe et al. 2014: only the slopes remain",
+        (rate, measured),
     )  # fmt: skip
 
 
@@ -214,8 +236,8 @@ def _clipping(trace: Trace) -> Iterator[Remedy]:
         return
     if found.norm > 1.0:
         yield Remedy(
-            "clipping", "at ‖G‖ = 1", "norm of the gradient", found.norm, 1.0, found.norm * found.factor,
-            "Pascanu et al. 2013",
+            "clipping", "at ‖G‖ = 1", "norm of the gradient of all parameters", found.norm, 1.0,
+            found.norm * found.factor, "Pascanu et al. 2013",
         )  # fmt: skip
 
 

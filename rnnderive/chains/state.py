@@ -113,21 +113,26 @@ class StateChain:
 
     def impulses(self, course: Course) -> Any:
         """∂⁺L/∂s^t for every t, (T, …, n): what the loss sends into the state at that very step."""
-        read = [n for n in self.states if n in self.opened.inputs]
+        found = self._of_the_loss(course, [n for n in self.states if n in self.opened.inputs])
         sizes = [course.extent(self.net.leaf(n))[0] for n in self.states]
-        found: dict[str, Any] = {}
-        if read:
-            inputs = {**course.inputs, **{n: course[n] for n in self.opened.inputs}}
-            inputs |= {n: course[n] for n in self.opened.initial_states}
-            known = {*self.opened.inputs, *self.opened.initial_states}
-            params = {n: course.params[n] for n in self.opened.parameters}
-            program = derive(self.opened, read).lambdify()
-            found = program(params, {n: a for n, a in inputs.items() if n in known})[1]
         parts = [
             np.asarray(found[n]) if n in found else np.zeros((course.T, *course.lead, size))
             for n, size in zip(self.states, sizes, strict=True)
         ]
         return np.concatenate(parts, axis=-1)
+
+    def direct(self, course: Course) -> dict[str, Any]:
+        """The gradient in every parameter with the state held: what the readout and other chains read themselves."""
+        zeros = {n: np.zeros(course.extent(self.net.leaf(n))) for n in self.net.parameters}
+        return {**zeros, **self._of_the_loss(course, list(self.opened.parameters))}
+
+    def _of_the_loss(self, course: Course, wrt: list[str]) -> dict[str, Any]:
+        """The gradient of the loss in parameters or sequences of :attr:`opened`."""
+        if not wrt:
+            return {}
+        inputs = {n: course[n] for n in (*self.opened.inputs, *self.opened.initial_states)}
+        params = {n: course.params[n] for n in self.opened.parameters}
+        return dict(derive(self.opened, wrt).lambdify()(params, inputs)[1])
 
     # ------------------------------------------------------------ from the state into the parameters
 

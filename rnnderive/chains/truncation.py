@@ -4,6 +4,9 @@ Two things are called truncation.  A *window* of K keeps, of every loss, the K l
 and Peng 1990): of the terms at k ≤ s those with s − k < K.  *Detaching* cuts the sequence into chunks
 of K steps and lets nothing pass from a chunk into the one before: a loss early in a chunk reaches back
 less far than one at its end.
+
+Truncation changes the gradient of the cell's own parameters and no other; its bias is told of these.
+Clipping by norm is as people do it, by the norm over all parameters of the network, the readout's too.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from rnnderive.chains.cotangents import Cotangents
 from rnnderive.chains.trace import Trace
 from rnnderive.errors import InputError
 
-__all__ = ["Clipping", "Truncation", "clipping", "gradients", "truncation", "windowed"]
+__all__ = ["Clipping", "Truncation", "clipping", "gradients", "truncation", "whole_gradient", "windowed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +62,20 @@ class Clipping:
     ----------
     threshold : float
     norm : float
-        ‖G‖ over all parameters of the cell, before.
+        ‖G‖ over all parameters of the network, before.
+    cell : float
+        The same over the cell's own, to which the chain leads.
     factor : float
-        What clipping the whole gradient by its norm multiplies it with (Pascanu et al. 2013).
+        What clipping the whole gradient by its norm multiplies it with: min(1, c/norm) (Pascanu et al. 2013).
     steps : float
         The fraction of steps at which clipping the signal ‖λ^t‖ at c on its way back would act.
     cosine : float
-        Of the angle that the latter turns the gradient by; the former leaves its direction.
+        Of the angle that the latter turns the cell's gradient by; the former leaves its direction.
     """
 
     threshold: float
     norm: float
+    cell: float
     factor: float
     steps: float
     cosine: float
@@ -84,6 +90,17 @@ def gradients(trace: Trace, cotangents: Any) -> dict[str, Any]:
         for _, piece in trace.chain.pulled(trace.course, trace.ordered(cotangents), name):
             total += piece.reshape(-1, *shape).sum(axis=0)
         out[name] = total
+    return out
+
+
+def whole_gradient(trace: Trace, cotangents: Any) -> dict[str, Any]:
+    """dL/dW for all parameters: what comes through the chain, and what the readout and other chains read of their own.
+
+    Initial states are no parameters here.
+    """
+    out = trace.chain.direct(trace.course)
+    for name, part in gradients(trace, cotangents).items():
+        out[name] = out.get(name, 0.0) + part
     return out
 
 
@@ -196,18 +213,19 @@ def clipping(trace: Trace, threshold: float) -> Clipping:
     >>> net = rd.Recurrence.parse("h[t] = a * h[t-1]\\nL = sum(h[T])")
     >>> run = course.run(net, {"a": np.array([2.0])}, {"h0": np.ones(1), "T": 3})
     >>> found = clipping(Trace(state.chains(net)[0], run), 1.0)
-    >>> found.norm, round(found.factor, 6)
-    (12.0, 0.083333)
+    >>> found.norm, found.cell, round(found.factor, 6)
+    (12.0, 12.0, 0.083333)
     """
     if not threshold > 0:
         raise InputError(f"the threshold is {threshold}; expected a number above 0")
     whole = _flat(gradients(trace, _plain(trace.cotangents)))
     size = float(np.linalg.norm(whole))
+    norm = float(np.linalg.norm(_flat(whole_gradient(trace, _plain(trace.cotangents)))))
     signal, acted = _clipped(trace, threshold)
     part = _flat(gradients(trace, signal))
     length = float(np.linalg.norm(part))
     return Clipping(
-        float(threshold), size, min(1.0, threshold / size) if size else 1.0, acted,
+        float(threshold), norm, size, min(1.0, threshold / norm) if norm else 1.0, acted,
         float(whole @ part) / (size * length) if size and length else 0.0,
     )  # fmt: skip
 

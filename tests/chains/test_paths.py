@@ -95,6 +95,20 @@ def test_paths_at_chosen_lags_and_in_a_batch():
             paths(trace, bad)
 
 
+def test_a_path_through_a_gate_that_alone_knows_the_time():
+    """The chain with z held does not know the number of the step, and comes in other pieces."""
+    net = Recurrence.parse("""
+        z[t] = sigmoid(V @ h[t-1] + (a * h[t-1] if t <= 3 else 0))
+        h[t] = z[t] * h[t-1] + W @ x[t]
+        L    = sum(h[T])
+    """)
+    here = rd.checks.point(net, T=6)
+    found = rd.analyze(net, here.params, here.inputs)
+    (through,) = [p for p in found.paths if p.kind == "through"]
+    held = np.concatenate(list(found.trace.pieces(found.trace.chain.held("z").jacobian, backward=False)))
+    np.testing.assert_allclose(through.logs, log_norm(norms(found.trace.jacobians) - norms(held)), rtol=1e-7)
+
+
 def test_the_rate_of_a_path():
     lags = np.arange(1, 6)
     assert Path("whole", "", None, lags, -0.5 * lags).rate == pytest.approx(-0.5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnnderive as rd
+from rnnderive.chains.remedies import Remedy
 from rnnderive.language import Recurrence
 from tests.chains.nets import CELLS, TEXTS, analysis, linear, network, tanh_net
 
@@ -129,3 +130,27 @@ def test_no_remedy_is_offered_that_the_cell_has_no_place_for():
         "gain", "orthogonal initialisation", "clipping", "truncation"
     }  # fmt: skip
     assert network("gru") and not {"gain"} & {r.name for r in analysis("gru").remedies()}
+
+
+def test_what_helps_most_comes_first_and_what_does_not_help_last_and_is_told():
+    found = [Remedy(str(e), "", "q", 0, 0, 0, "", (-0.5, -0.5 + e)) for e in (0.1, 0.4, -0.2)]
+    assert [r.helps for r in found] == [True, True, False]
+    assert str(found[2]).startswith("does not help: -0.2") and "rate of the gradient -0.5 → -0.7" in str(found[2])
+    assert Remedy("", "", "q", 0, 0, 0, "", (-np.inf, -0.5)).helps
+    assert not Remedy("", "", "q", 0, 0, 0, "", (-np.inf, -np.inf)).helps
+    assert not Remedy("", "", "q", 0, 0, 0, "", (-0.5, 0.7)).helps  # from vanishing to exploding, and further from 0
+
+
+def test_remedies_are_in_the_order_of_their_effect_on_the_verdict_s_rate():
+    """An orthogonal matrix has nothing to gain from being drawn anew."""
+    net = tanh_net()
+    U = 0.98 * np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    x = rng.standard_normal((60, 6))
+    run = rd.analyze(net, {"W": np.eye(6), "U": U}, {"x": x, "target": np.ones(6)})
+    found = run.remedies()
+    assert [(r.helps, r.effect) for r in found] == sorted(((r.helps, r.effect) for r in found), reverse=True)
+    for remedy in found:
+        if remedy.rates is not None:
+            assert remedy.rates[0] == pytest.approx(run.verdict.rate.value)
+    lstm = cell(rd.cells.lstm).remedies()
+    assert lstm[0].name in ("forget bias", "chrono initialisation") and lstm[0].effect > 0.1

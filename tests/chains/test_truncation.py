@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import rnnderive as rd
-from rnnderive.chains.truncation import Truncation, detached, gradients, windowed
+from rnnderive.chains.truncation import Truncation, detached, gradients, whole_gradient, windowed
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
-from tests.chains.nets import analysis, at, linear, network, tanh_net
+from tests.chains.nets import analysis, at, every_chain, linear, network, tanh_net
 
 NETS = ["vanilla", "lstm", "gru", "loss at every step", "losses at both ends", "right to left", "layer norm"]
 
@@ -111,11 +111,30 @@ def test_a_gradient_beyond_floating_point_cannot_be_compared():
 def test_clipping_by_norm_multiplies_with_c_over_the_norm():
     here, found = at("lstm", 5, 3), analysis("lstm", 5, 3)
     names = found.trace.chain.reads
-    _, gradient = rd.derive(network("lstm"), names).lambdify()(here.params, here.inputs)
-    norm = np.sqrt(sum((g**2).sum() for g in gradient.values()))
+    _, gradient = rd.derive(network("lstm")).lambdify()(here.params, here.inputs)
+    squares = {n: (g**2).sum() for n, g in gradient.items() if n in here.params}
+    norm = np.sqrt(sum(squares.values()))  # as torch.nn.utils.clip_grad_norm_ does: over all parameters
     clipped = found.clipping(norm / 4)
     assert clipped.norm == pytest.approx(norm) and clipped.factor == pytest.approx(0.25)
+    assert clipped.cell == pytest.approx(np.sqrt(sum(squares[n] for n in names))) and clipped.cell < 0.99 * norm
     assert found.clipping(2 * norm).factor == 1.0
+
+
+@pytest.mark.parametrize("name", ["vanilla", "gru", "bidirectional_rnn", "loss at every step", "loss at an early step"])
+def test_the_whole_gradient_is_that_of_the_network(name):
+    """Through the chain and beside it, whichever chain is looked at; also of a matrix that both read."""
+    here = at(name)
+    _, expected = rd.derive(network(name)).lambdify()(here.params, here.inputs)
+    for found in every_chain(name):
+        whole = whole_gradient(found.trace, found.trace.cotangents.scaled())
+        for n, array in whole.items():
+            np.testing.assert_allclose(array, expected[n], rtol=1e-9, atol=1e-12 * np.abs(expected[n]).max())
+        assert set(whole) == set(network(name).parameters)
+    tied = Recurrence.parse("h[t] = tanh(U @ h[t-1] + x[t])\nL = sum(U @ h[T])")
+    point = rd.checks.point(tied, T=4)
+    trace = rd.analyze(tied, point.params, point.inputs).trace
+    expected = rd.derive(tied).lambdify()(point.params, point.inputs)[1]["U"]
+    np.testing.assert_allclose(whole_gradient(trace, trace.cotangents.scaled())["U"], expected, rtol=1e-10)
 
 
 def test_a_clip_that_never_acts_changes_nothing():
