@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from rnnderive.language.recurrence import Recurrence
-from rnnderive.programs.arrays import Arrays, prepare, restore
+from rnnderive.programs.arrays import Arrays, Preparation, restore
 from rnnderive.programs.passes import optimise
 from rnnderive.programs.source import write_module
 
@@ -86,6 +86,11 @@ class Program:
         exec(compile(source, f"<{self.function}>", "exec"), space)  # text that we generated
         return space[self.function]
 
+    @cached_property
+    def preparation(self) -> Preparation:
+        """What checks the arrays of a call."""
+        return Preparation(self.origin)
+
     def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
         """Check the arrays, run, and return the results.
 
@@ -94,7 +99,7 @@ class Program:
         InputError
             For wrong names, shapes, dtypes and values that are not finite.
         """
-        return self.run(prepare(self.origin, params, inputs))
+        return self.run(self.preparation(params, inputs))
 
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""
