@@ -239,10 +239,12 @@ def two_models(path, **more):
 
 def test_several_layers_are_chosen_and_stacked_by_options(tmp_path):
     path = two_models(tmp_path / "two.npz")
+    turned = dict(reversed(list(np.load(path).items())))  # the layers in any order of the file
+    np.savez(path, **turned)
     status, _, error = call("chain", "--weights", path)
     assert status == 2
-    assert "enc: gru_reset_after, 1 layer, forward, 3 inputs, 2 units; dec:" in error
-    assert "Choose one with --layer …, or put some on top of each other with --layer enc --layer dec" in error
+    assert "enc: gru_reset_after, 1 layer, forward, 3 inputs, 2 units" in error
+    assert "with --layer dec, or put those that fit on top of each other with --layer enc --layer dec" in error
     assert "2 layers" in call("chain", "--weights", path, "--layer", "enc", "--layer", "dec", "--T", "5")[1]
     told = call("chain", "--weights", path, "--layer", "dec", "--T", "5", "--read", "loss=squared_error")[1]
     assert "dec: gru_reset_after, 1 layer" in told
@@ -315,3 +317,41 @@ def test_a_cell_without_a_loss_is_analysed_and_elsewhere_the_error_speaks_no_pyt
         assert status == 2
         assert "there is no loss" in error
         assert "loss=None" not in error
+
+
+def test_control_c_in_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(self, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rnnderive.chains.ensemble.Ensemble.measure", interrupted)
+    words = ("sweep", "vanilla", "--axis", "gain=1,2", "--size", "h=3", "--set", "T=9")
+    status, _, error = call(*words, "--results", str(tmp_path / "kept.jsonl"))
+    assert status == 130
+    assert f"0 of 2 measurements were done; they are in {tmp_path}/kept.jsonl: run the same sweep again" in error
+
+
+def test_a_batch_is_told_sequence_by_sequence_in_words_and_in_json():
+    words = ("chain", "lstm", "--T", "40", "--size", "h=6", "--batch", "4")
+    _, told, _ = call(*words)
+    assert "4 sequences: 4 vanishing. The typical one, number " in told and "(5 %, 50 %, 95 %)" in told
+    found = json.loads(call(*words, "--format", "json")[1])["verdict"]
+    assert found["of"] == "gradient" and found["counts"] == {"vanishing": 4} and len(found["members"]) == 4
+    assert found["members"][found["member"]]["rate"] == found["rate"]
+    for cause in found["causes"]:
+        assert cause["rate"] - cause["cost"] == pytest.approx(found["rate"])
+
+
+def test_a_loss_that_is_read_early_and_a_delay_are_said(tmp_path):
+    cell = tmp_path / "early.txt"
+    cell.write_text("h[t] = tanh(A @ h[t-1] + B @ h[t-2] + W @ x[t])\nL = sum(h[3])\n")
+    _, told, _ = call("chain", str(cell), "--T", "20", "--size", "h=4")
+    assert "The chain " in told and "of 20 steps the loss reads none after 3" in told
+    assert "h_1[t] = h[t-1]: kept, since a step further back is read" in told
+    found = json.loads(call("chain", str(cell), "--T", "20", "--size", "h=4", "--format", "json")[1])
+    assert found["verdict"]["of"] == "chain" and len(found["norms"]["gradient"]) == 4
+
+
+def test_remedies_are_told_in_the_order_of_their_effect():
+    found = json.loads(call("chain", "lstm", "--T", "40", "--size", "h=6", "--remedies", "--format", "json")[1])
+    effects = [abs(r["rates"][0]) - abs(r["rates"][1]) for r in found["remedies"] if r["rates"] and r["helps"]]
+    assert effects and effects == sorted(effects, reverse=True)

@@ -135,8 +135,12 @@ class Phases:
     def setting(self) -> str:
         """What is the same at every point, in words."""
         e = self.ensemble
-        fixed = {n: getattr(e, n) for n in ("gain", "input_scale", "T", "scheme", "forget_bias")}
-        parts = [f"{n} {v}" for n, v in {**e.sizes, **fixed}.items() if n not in self.axes and v is not None]
+        fixed = {n: getattr(e, n) for n in ("gain", "input_scale", "state_scale", "T", "scheme", "forget_bias")}
+        parts = [
+            f"{n.removeprefix('n_')} {v}"
+            for n, v in {**e.sizes, **fixed}.items()
+            if n not in self.axes and v is not None
+        ]
         seeds = ", ".join(map(str, self.sweep.seeds))
         return f"{', '.join(parts)}; seed{'s' * (len(self.sweep.seeds) > 1)} {seeds}"
 

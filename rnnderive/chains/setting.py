@@ -164,7 +164,7 @@ def setting(
         net, inputs, sizes_known, T=steps, batch=batch, seed=seed, input_scale=spread, state_scale=state_scale or 0.0
     )
     if array is None and tokens:
-        notes.append(f"input: {steps} words, each with a random vector of its own, seed {seed}")
+        notes.append(f"input: {_count(steps, 'word')}, each with a random vector of its own, seed {seed}")
     notes += _told(net, whole, inputs, steps, spread, state_scale or 0.0, seed)
     return Setting(net, dict(params), whole, tokens, tuple(notes))
 
@@ -238,7 +238,7 @@ def _read(
         return None, (), []
     if vectors is not None:
         read = read_inputs(text, vectors=vectors, unknown="zero")
-        return read.arrays["x"], read.tokens or (), [f"input: {read.T} words with vectors", *read.notes]
+        return read.arrays["x"], read.tokens or (), [f"input: {_count(read.T, 'word')} with vectors", *read.notes]
     tokens = tokens_of(text)
     if not tokens:
         raise InputError("the text has no words; a recurrence runs over at least one step")
@@ -275,7 +275,11 @@ def _told(
     for name in net.inputs:
         if name not in given:
             timed = isinstance(net.leaves[name], tm.At) and name not in targets
-            words = f"{T} steps of N(0, {scale:g}²)" if timed else "random"
+            words = f"{_count(T, 'step')} of N(0, {scale:g}²)" if timed else "random"
             notes.append(f"{'input' if name == main else name}: {words}, seed {seed}")
     states = [n for n in net.initial_states if n in whole]
     return [*notes, f"{', '.join(states)}: N(0, {state:g}²), seed {seed}"] if states else notes
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"

@@ -103,7 +103,7 @@ def sweep(
       rnnderive sweep lstm --axis forget_bias=-1:5:7 --axis T=50,200 --seeds 3 --workers 2 --results sweep.jsonl
       rnnderive sweep gru --axis gain=0.5:4:15 --dask local --figure map.pdf
     """
-    from rnnderive.chains import phase_diagram
+    from rnnderive.chains import SweepInterrupted, phase_diagram
     from rnnderive.chains.ensemble import SETTINGS
     from rnnderive.chains.setting import completed
 
@@ -125,19 +125,22 @@ def sweep(
     own = {name: values[0] for name, values in axes.items() if name not in SETTINGS}
     _check_widths(net, own)
     sizes = completed(net, {**widths, **own})
-    with on_the_command_line(), _executor(workers, scheduler) as executor:
-        found = phase_diagram(
-            net, axes, sizes=sizes, seeds=seeds, executor=executor, results=results, memory=memory,
-            **fixed,
-        )  # fmt: skip
-        if figure is not None:
-            _draw(found, quantity or Quantity.rate, place, figure)
+    try:
+        with on_the_command_line(), _executor(workers, scheduler) as executor:
+            found = phase_diagram(
+                net, axes, sizes=sizes, seeds=seeds, executor=executor, results=results, memory=memory, **fixed
+            )  # fmt: skip
+    except SweepInterrupted as stopped:
+        complain(stopped)
+        raise typer.Exit(130) from None
     if form is Told.json:
         write_json([{k: finite(v) for k, v in row.items()} for row in found.rows()])
     else:
         out(f"{found}\n\nOne of them by itself: {_alone(found, net, cell)}")
     if found.sweep.failures:
         complain(f"{len(found.sweep.failures)} measurements failed; the first: {found.sweep.failures[0].error}")
+    if figure is not None:  # after the table: what goes wrong here does not cost it
+        _draw(found, quantity or Quantity.rate, place, figure)
 
 
 def _alone(found: Phases, net: Recurrence, cell: str) -> str:

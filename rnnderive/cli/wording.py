@@ -30,8 +30,8 @@ def in_options(words: str) -> str:
 
     Examples
     --------
-    >>> in_options("Choose one with layer=…, or put some on top of each other with layer=('rnn', 'dec')")
-    'Choose one with --layer …, or put some on top of each other with --layer rnn --layer dec'
+    >>> in_options("Choose one with layer='rnn', or put some on top of each other with layer=('rnn', 'dec')")
+    'Choose one with --layer rnn, or put some on top of each other with --layer rnn --layer dec'
     >>> in_options("give kind='gru_reset_after' (Keras's default); T= has no effect beside text=")
     "give --read kind=gru_reset_after (Keras's default); --T has no effect beside --text"
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from rnnderive.weights.recognise import Linear, linear_layers, recurrent_layers
 from rnnderive.weights.sizes import solved
 
 __all__ = ["Model", "load"]
+
+MOST_STACKED = 5  # layers of which a stack is tried, for a hint
 
 
 @dataclass(frozen=True)
@@ -162,10 +165,12 @@ def _choose(file: Checkpoint, layers: list[Layer], wanted: str | Sequence[str] |
     listed = "; ".join(map(str, layers))
     if wanted is None:
         if len(layers) > 1:
-            every = ", ".join(repr(la.name) for la in layers)
+            above = _fitting(layers)
+            names = ", ".join(repr(la.name) for la in above)
+            more = f", or put those that fit on top of each other with layer=({names})" if above else ""
             raise InputError(
-                f"{file.path} holds {len(layers)} recurrent layers: {listed}. Choose one with layer=…, "
-                f"or put some on top of each other with layer=({every})"
+                f"{file.path} holds {len(layers)} recurrent layers: {listed}. Choose one with layer={layers[0].name!r}"
+                f"{more}"
             )
         return layers[0]
     asked = [wanted] if isinstance(wanted, str) else list(wanted)
@@ -175,6 +180,17 @@ def _choose(file: Checkpoint, layers: list[Layer], wanted: str | Sequence[str] |
         raise InputError(f"{file.path} has no recurrent layer {', '.join(map(repr, missing))}; it has {listed}")
     picked = [table[a] for a in asked]
     return picked[0] if len(picked) == 1 else _stacked(picked)
+
+
+def _fitting(layers: list[Layer]) -> tuple[Layer, ...]:
+    """Layers that make one stack, from the input upwards, the most of them; none where no two fit."""
+    few = layers[:MOST_STACKED]
+    for count in range(len(few), 1, -1):
+        for order in permutations(few, count):
+            with suppress(InputError):
+                _stacked(list(order))
+                return order
+    return ()
 
 
 def _stacked(picked: list[Layer]) -> Layer:

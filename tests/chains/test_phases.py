@@ -208,7 +208,7 @@ def test_the_table_and_the_csv_say_verdicts_in_words(diagram: Phases) -> None:
     assert len(rows) == 24 and {row["kind"] for row in rows} <= set(KINDS)
     assert [float(row["rate"]) for row in rows] == diagram.grid("rate", None).ravel().tolist()
     assert [row[7] for row in diagram.cells()[1:]] == diagram.kinds.ravel().tolist()
-    assert str(diagram).startswith("x 1, y 1, input_scale 1.0; seeds 0, 1\n")
+    assert str(diagram).startswith("x 1, y 1, input_scale 1.0, state_scale 1.0; seeds 0, 1\n")
     assert repr(diagram).startswith("<Phases: 12 points (3 gain × 2 T × 2 scheme × 1 h) × 2 seeds")
 
 
