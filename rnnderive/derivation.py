@@ -22,6 +22,7 @@ from rnnderive.language.meaning import Run
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.terms import Term, t
+from rnnderive.printing import Told
 from rnnderive.programs import Program, prepare
 
 __all__ = ["Derivation", "derive"]
@@ -92,7 +93,7 @@ def derive(
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Told):
     """The gradient of a recurrence, in every form.
 
     Made by :func:`derive`.

@@ -27,6 +27,7 @@ from rnnderive.chains.truncation import Clipping, Truncation, clipping, truncati
 from rnnderive.chains.verdict import Cause, Verdict
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
+from rnnderive.printing import Told
 
 if TYPE_CHECKING:
     from rnnderive.chains.figures import Plots
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "Bounds", "Contributions", "Spectrum", "analyze"]
 
 
-class Analysis:
+class Analysis(Told):
     """The chain of Jacobians of a network along a run.  Made by :func:`analyze`.
 
     Everything is computed when it is first asked for.

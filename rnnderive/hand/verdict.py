@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnnderive.hand.diagnosis import Diagnosis
+from rnnderive.printing import Told
 
 __all__ = ["ArrayVerdict", "Correction", "Counterexample", "Verdict"]
 
@@ -141,7 +142,7 @@ class Counterexample:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Told):
     """What is right and wrong about a hand derivation; truthy when it is right.
 
     Attributes

@@ -36,6 +36,7 @@ from rnnderive.printing.math import (
 from rnnderive.printing.mathml import mathml
 from rnnderive.printing.notation import Notation, derivative, name_math, with_index
 from rnnderive.printing.text import text
+from rnnderive.printing.told import Told
 from rnnderive.printing.typst import typst
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Script",
     "Symbol",
     "Tinted",
+    "Told",
     "Word",
     "at_level",
     "derivative",

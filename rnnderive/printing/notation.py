@@ -37,6 +37,7 @@ SIGNS: dict[str, Glyph] = {
     "<": Glyph("<", "<", " < ", "<mo>&lt;</mo>"),
     ">": Glyph(">", ">", " > ", "<mo>&gt;</mo>"),
     "to": Glyph(r"\to", "arrow.r", " → ", "<mo>→</mo>"),
+    "approx": Glyph(r"\approx", "approx", " ≈ ", "<mo>≈</mo>"),
     "infty": Glyph(r"\infty", "infinity", "∞", "<mi>∞</mi>"),
     "top": Glyph(r"\top", "top", "⊤", "<mo>⊤</mo>"),
     "partial": Glyph(r"\partial", "partial", "∂", "<mi>∂</mi>"),

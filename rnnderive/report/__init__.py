@@ -44,6 +44,7 @@ from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.lecture_report import lecture, lecture_document
 from rnnderive.report.markdown_printer import markdown_source
 from rnnderive.report.typst_printer import typst_source
+from rnnderive.report.values import to_document, to_html, to_latex
 
 __all__ = [
     "ENGINES",
@@ -87,6 +88,9 @@ __all__ = [
     "missing_tex",
     "norms_against_distance",
     "plain",
+    "to_document",
+    "to_html",
+    "to_latex",
     "typst_source",
     "unrolled_graph",
 ]

@@ -298,6 +298,16 @@ class Document:
     lang: str = "en"
     contents: bool = False
 
+    def _repr_html_(self) -> str:
+        from rnnderive.report.html_printer import html_fragment
+
+        return html_fragment(self)
+
+    def _repr_markdown_(self) -> str:
+        from rnnderive.report.markdown_printer import markdown_source
+
+        return markdown_source(self)
+
 
 @dataclass(frozen=True)
 class Numbered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib import resources
 
@@ -12,13 +12,13 @@ from rnnderive.printing.mathml import row, scripted, table
 from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
 from rnnderive.report.characters import composed, typographic
-from rnnderive.report.document import Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
+from rnnderive.report.document import Block, Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
 from rnnderive.report.drawing import drawing
 from rnnderive.report.measures import DISPLAY_EM
 from rnnderive.report.numbering import Manuscript, Target
 from rnnderive.report.printer import Figures, Printer, Rows
 
-__all__ = ["html_fragment", "html_source"]
+__all__ = ["html_blocks", "html_fragment", "html_source"]
 
 # A browser that reads this fetches nothing and runs nothing, whatever the text says.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -40,7 +40,13 @@ def html_source(document: Document | Manuscript, figures: Figures | None = None)
 
 def html_fragment(document: Document | Manuscript, figures: Figures | None = None) -> str:
     """Return a document as a piece of HTML that carries its style, to stand in a notebook."""
-    return _Printer(document, figures).fragment()
+    return _Printer(document, figures).styled(_Printer.article)
+
+
+def html_blocks(blocks: Sequence[Block], lang: str = "en") -> str:
+    """Return some blocks as a piece of HTML, without a title."""
+    document = Document("", [Section("", blocks, numbered=False)], lang=lang)
+    return _Printer(document).styled(lambda p: p.blocks(p.manuscript.sections[0].block.blocks))
 
 
 def _style() -> str:
@@ -60,18 +66,16 @@ class _Printer(Printer):
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n{author}'
             f"<title>{self.plain(plain(d.title), 0)}</title>\n<style>\n{_style()}\n</style>\n</head>\n<body>\n"
-            f"{self.article()}\n</body>\n</html>\n"
+            f'<main class="rnnderive">\n{self.article()}\n</main>\n</body>\n</html>\n'
         )
 
-    def fragment(self) -> str:
-        return f"<style>\n{_style()}\n</style>\n{self.article()}"
+    def styled(self, inside: Callable[[_Printer], str]) -> str:
+        lead = f'<style>\n{_style()}\n</style>\n<div class="rnnderive" lang="{escape(self.words.lang)}">'
+        return f"{lead}\n{inside(self)}\n</div>"
 
     def article(self) -> str:
         d = self.manuscript.document
-        return "\n".join(
-            [f'<main class="rnnderive" lang="{escape(self.words.lang)}">', self.title(d), self.body(),
-             *self.footer(d), "</main>"]
-        )  # fmt: skip
+        return "\n".join([self.title(d), self.body(), *self.footer(d)])
 
     def title(self, d: Document) -> str:
         lines = [f"<h1>{self.text(d.title)}</h1>"]
