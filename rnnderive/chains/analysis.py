@@ -77,7 +77,11 @@ class Analysis(Told):
 
     @property
     def gradient(self) -> Any:
-        """ln‖∂L/∂s^T P_{T,k}‖ for every lag from 0, (steps + 1, …)."""
+        """ln‖∂L/∂s^S P_{S,k}‖ for every lag S − k from 0, (S + 1, …).
+
+        S is the last step that the loss reads, :attr:`Trace.last`: T for a loss at the end, and less for one
+        that is read early.  So there are S + 1 entries, not one for each of :attr:`lags`.
+        """
         return self.trace.gradient
 
     @property
@@ -186,12 +190,16 @@ class Analysis(Told):
                 "chain",
                 f"{self.label}, {trace.size} units, {trace.T} steps{batch}, {trace.chain.direction}",
             ),
+            *(("", f"{copy}: kept, since a step further back is read") for copy in trace.chain.copies),
             ("verdict", self.verdict.headline),
             *(("", line) for line in self.verdict.details),
             ("bound", self.bounds.words),
         ]
-        for k, path in enumerate(self.paths[1:]):
-            out.append(("paths" if not k else "", f"{path.label}: {path.rate:+.4f} nats a step"))
+        for path in self.paths:
+            words = f"{path.label}: {path.rate:+.4f} nats a step"
+            if path.kind == "whole":
+                words += f" (here and below of the norm ‖P‖₂, over {path.lags[-1]} steps)"
+            out.append(("paths" if path.kind == "whole" else "", words))
         for k, gate in enumerate(self.gates):
             out.append(
                 ("gates" if not k else "", f"{gate.name}: mean {gate.mean:.3f}, {100 * gate.closed:.3g} % under 0.1, "

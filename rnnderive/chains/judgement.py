@@ -10,12 +10,10 @@ import numpy as np
 from rnnderive.chains.products import operator_log_norms, vector_log_norms
 from rnnderive.chains.ranges import interval
 from rnnderive.chains.trace import Trace
-from rnnderive.chains.verdict import Cause, Verdict, judged, of_batch, warm_up
+from rnnderive.chains.verdict import LONGEST, Cause, Verdict, judged, of_batch, warm_up
 from rnnderive.language import terms as tm
 
 __all__ = ["curves", "judge", "rate_of", "rates", "stays_bounded", "subject", "wanders"]
-
-LONGEST = 5_000  # steps over which causes, remedies and paths are compared
 
 
 def subject(trace: Trace) -> Literal["gradient", "chain"]:

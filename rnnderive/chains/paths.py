@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnderive.chains.judgement import LONGEST
 from rnnderive.chains.products import STRIDE, operator_log_norms, row_log_norms
 from rnnderive.chains.state import StateChain
 from rnnderive.chains.trace import Pieces, Trace
-from rnnderive.chains.verdict import warm_up
+from rnnderive.chains.verdict import LONGEST, warm_up
 from rnnderive.errors import InputError
 from rnnderive.language.terms import Term
 

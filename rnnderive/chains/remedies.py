@@ -142,7 +142,7 @@ def _forget_bias(trace: Trace) -> Iterator[Remedy]:
         after = _rerun(trace, changed)
         sense = f"{', '.join(biases)} {'+' if sign > 0 else '−'} {shift:g}"
         yield Remedy(
-            "forget bias", sense, f"rate along {state} alone", float(log_kept.mean()), _shifted(log_kept, shift),
+            "forget bias", sense, f"mean of ln kept along {state}", float(log_kept.mean()), _shifted(log_kept, shift),
             _highway(after, state), "Gers et al. 2000; Jozefowicz et al. 2015", (rate_of(trace), rate_of(after)),
         )  # fmt: skip
 
@@ -157,7 +157,7 @@ def _chrono(trace: Trace, seed: int) -> Iterator[Remedy]:
         after = _rerun(trace, {biases[0]: sign * drawn})
         yield Remedy(
             "chrono initialisation", f"{biases[0]} = {'' if sign > 0 else '−'}ln U(1, T − 1)",
-            f"rate along {state} alone",
+            f"mean of ln kept along {state}",
             float(log_kept.mean()), _shifted(log_kept, drawn - sign * old), _highway(after, state),
             "Tallec & Ollivier 2018", (rate_of(trace), rate_of(after)),
         )  # fmt: skip

@@ -69,6 +69,12 @@ class StateChain:
         """The block Jacobian ∂s^t/∂s^{t-1}."""
         return tm.blocks([[self.block(v, u) for u in self.states] for v in self.states])
 
+    @cached_property
+    def copies(self) -> tuple[Equation, ...]:
+        """States that only keep another for a step, such as h_1[t] = h[t-1] where h[t-2] is read."""
+        own = (self.net[n] for n in self.states)
+        return tuple(e for e in own if isinstance(e.right, tm.At) and e.right.lag == self.lag)
+
     def held(self, *names: str) -> StateChain:
         """The same chain with some sequences held fixed: no path goes through them."""
         wrong = [n for n in names if n in self.states or n not in self.net]

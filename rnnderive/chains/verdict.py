@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["KINDS", "Cause", "Rate", "Verdict", "judged", "measured_rate", "of_batch", "warm_up"]
+__all__ = ["KINDS", "LONGEST", "Cause", "Rate", "Verdict", "judged", "measured_rate", "of_batch", "warm_up"]
 
 LEFT = 0.01  # effective memory: so much of the signal is left
 STEADY = np.log(10.0)  # a change within a factor of ten over the whole way is none
 WARM_UP = 0.1
+LONGEST = 5_000  # steps over which causes, remedies and paths are measured
 NOISE = 1e-9  # an error of a rate that is rounding alone
 CHAOS = 50  # steps of growth along a bounded run before it is called chaos
 
@@ -146,9 +147,12 @@ class Verdict:
         return tuple(k for k, m in enumerate(self.members) if m.kind == kind)
 
     def quantiles(self, of: Sequence[float] = (0.05, 0.5, 0.95)) -> tuple[float, ...]:
-        """Quantiles of the rates over the sequences of a batch; −∞ for one that is exactly zero in the end."""
+        """Quantiles of the rates over the sequences of a batch, each that of a sequence, the outer one of two.
+
+        −∞ for one that is exactly zero in the end.
+        """
         rates = [_order(m)[0] for m in self.members] or [self.rate.value]
-        return tuple(float(v) for v in np.quantile(rates, list(of), method="higher"))
+        return tuple(float(np.quantile(rates, q, method="lower" if q < 0.5 else "higher")) for q in of)
 
     @property
     def headline(self) -> str:
@@ -195,6 +199,8 @@ class Verdict:
         under = [f"{_back(lag)} in {dtype}" for dtype, lag in self.precision.items() if lag is not None]
         if under:
             lines.append(f"Under the rounding of the strongest signal from {', '.join(under)}.")
+        if self.causes and self.steps > LONGEST:
+            lines.append(f"What follows is over the last {LONGEST} steps.")
         for cause in self.causes:
             if np.isfinite(cause.cost) and cause.cost > 0.001:
                 lines.append(

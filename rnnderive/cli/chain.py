@@ -146,7 +146,7 @@ def chain(
     rows = [("setting" if not k else "", note) for k, note in enumerate(notes)] + analysis.rows()
     rows += [("remedies" if not k else "", str(r)) for k, r in enumerate(parts.get("remedies", ()))]
     if "spectrum" in parts:
-        rows += _spectrum_rows(parts["spectrum"])
+        rows += _spectrum_rows(parts["spectrum"], analysis.verdict.member)
     if figures is not None:
         rows.append(("figures", f"{figures}{os.sep}"))
     width = max(len(k) for k, _ in rows)
@@ -190,7 +190,7 @@ def _parts(analysis: Analysis, remedies: bool, spectrum: bool, seed: int) -> Ite
     if remedies:
         yield "remedies", lambda: analysis.remedies(seed=seed)
     if spectrum:
-        yield "spectrum", lambda: analysis.spectrum()
+        yield "spectrum", lambda: analysis.spectrum(analysis.verdict.member or 0)
 
 
 def _drawn(analysis: Analysis, folder: Path) -> Iterator[str]:
@@ -205,13 +205,14 @@ def _drawn(analysis: Analysis, folder: Path) -> Iterator[str]:
         saved(drawn if hasattr(drawn, "savefig") else drawn.figure, folder / f"{one_of_several}{name}")
 
 
-def _spectrum_rows(found: Any) -> list[tuple[str, str]]:
+def _spectrum_rows(found: Any, member: int | None) -> list[tuple[str, str]]:
     from rnnderive.chains.spectra import entropy_rate, kaplan_yorke
 
     values = ", ".join(f"{v:.4g}" for v in found.log_singular_values[:5])
     rest = ", …" if len(found.log_singular_values) > 5 else ""
+    whose = "" if member is None else f" of sequence {member}"
     lines = [
-        f"ln of the singular values: {values}{rest}",
+        f"ln of the singular values{whose}: {values}{rest}",
         f"ln of the condition number {found.log_condition:.4g}; {found.dead} exactly zero",
     ]
     exponents = found.lyapunov
@@ -232,16 +233,31 @@ def _record(analysis: Analysis, notes: tuple[str, ...], parts: dict[str, Any]) -
         "verdict": {
             "kind": verdict.kind, "rate": finite(verdict.rate.value), "error": finite(verdict.rate.error),
             "half_life": finite(verdict.rate.half_life), "memory": verdict.memory, "precision": verdict.precision,
-            "cut": verdict.cut, "words": str(verdict),
+            "cut": verdict.cut, "of": verdict.of, "note": verdict.note, "words": str(verdict),
             "causes": [{**c.__dict__, "rate": finite(c.rate), "cost": finite(c.cost)} for c in verdict.causes],
         },
         "bound": {"limit": finite(analysis.bounds.limit), "words": analysis.bounds.words},
         "paths": [{"path": p.label, "rate": finite(p.rate)} for p in analysis.paths],
         "gates": [{"gate": g.name, "mean": g.mean, "closed": g.closed, "open": g.open} for g in analysis.gates],
-        "norms": {"lags": analysis.lags.tolist(), "operator": _numbers(analysis.operator)},
+        "norms": {
+            "lags": analysis.lags.tolist(), "operator": _numbers(analysis.operator),
+            "gradient": _numbers(analysis.gradient[analysis.lags[analysis.lags < len(analysis.gradient)]]),
+        },
     }  # fmt: skip
+    if verdict.members:
+        record["verdict"] |= {
+            "member": verdict.member, "counts": verdict.counts,
+            "members": [
+                {"kind": m.kind, "rate": finite(m.rate.value), "error": finite(m.rate.error), "cut": m.cut}
+                for m in verdict.members
+            ],
+        }  # fmt: skip
     if "remedies" in parts:
-        record["remedies"] = [{k: finite(v) for k, v in r.__dict__.items()} for r in parts["remedies"]]
+        record["remedies"] = [
+            {**{k: finite(v) for k, v in r.__dict__.items() if k != "rates"}, "helps": r.helps}
+            | {"rates": r.rates and [finite(v) for v in r.rates]}
+            for r in parts["remedies"]
+        ]
     if "spectrum" in parts:
         record["spectrum"] = {"log_singular_values": _numbers(parts["spectrum"].log_singular_values)}
     return record
