@@ -29,6 +29,8 @@ from benchmarks.work import Work, typed
 __all__ = ["race"]
 
 PATIENCE = 300.0  # seconds that a contestant may take to be built, PyTensor's compiler included
+# A contestant that takes long gets fewer samples: about so many seconds in all, but not fewer than these.
+BUDGET, FEWEST = 6.0, 5
 
 
 class Process:
@@ -121,8 +123,8 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
         tell(f"round {k + 1} of {rounds}")
         calibrated(calibration)
         for peer in order[k % len(order) :] + order[: k % len(order)] if order else ():
-            if len(running[peer]["wall"]) >= 3 and running[peer]["once"] > 20 * sample:
-                continue  # three samples of what takes that long are enough
+            if len(running[peer]["wall"]) >= max(FEWEST, BUDGET / running[peer]["once"]):
+                continue
             answer = workers[peer].ask({"do": "run", "times": times[peer]})
             for clock in ("wall", "cpu"):
                 if clock in answer:

@@ -107,7 +107,7 @@ def _row(
         cells.append("" if taken is None else f"**{shown(taken)}**" if peer == mine else shown(taken))
     floor = row["floor"]["seconds"]
     base = seconds(row, mine) if mine else None
-    cells.append(shown(floor) + (f" ({floor / base:.2f})" if base else ""))
+    cells.append(shown(floor) + (f" ({floor / base:.2g})" if base else ""))
     for peer in others:
         taken = seconds(row, peer)
         if taken is None:
@@ -183,9 +183,8 @@ def _memory(found: dict[str, Any]) -> Iterator[str]:
 def _start(found: dict[str, Any]) -> Iterator[str]:
     yield "\n## The start"
     yield "\nA whole process of Python with one statement:"
-    yield from _table(
-        ("statement", "time"), ([f"`{name}`", shown(taken)] for name, taken in found.items() if name != "of")
-    )
+    rows = ([f"`{name}`", _cell(taken, "wall"), _cell(taken, "cpu")] for name, taken in found.items() if name != "of")
+    yield from _table(("statement", "time", "of the processor"), rows)
 
 
 def _unrolled(found: dict[str, Any]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def program(derivation: rd.Derivation, options: Mapping[str, Any]) -> Any:
         raise Unavailable(f"lambdify has no {' and no '.join(missing)}=")
     try:
         return derivation.lambdify(**options)
-    except rd.RnnDeriveError as error:
+    except (rd.RnnDeriveError, ImportError) as error:  # such as a backend that is not installed
         raise Unavailable(str(error).splitlines()[0]) from None
 
 

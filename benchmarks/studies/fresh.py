@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -14,8 +15,6 @@ __all__ = ["fresh"]
 
 def fresh(module: str, *arguments: object, timeout: float = 120.0) -> dict[str, Any]:
     """What ``python -m module arguments…`` prints, a line of JSON; or why there is nothing."""
-    import os
-
     command = [sys.executable, "-m", module, *map(str, arguments)]
     try:
         done = subprocess.run(
@@ -24,5 +23,6 @@ def fresh(module: str, *arguments: object, timeout: float = 120.0) -> dict[str, 
     except subprocess.TimeoutExpired:
         return {"unavailable": f"more than {timeout:.0f} s"}
     if done.returncode:
-        return {"unavailable": (done.stderr.strip().splitlines() or ["no result"])[-1]}
+        last = (done.stderr.strip().splitlines() or ["no result"])[-1]
+        return {"unavailable": last.partition(": ")[2] or last}
     return json.loads(done.stdout.strip().splitlines()[-1])
