@@ -16,6 +16,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.layout import Context, Layout, apply_code, depends_on_time, kind
+from rnnderive.programs.lowering import part_key
 
 __all__ = ["Emitter"]
 
@@ -126,16 +127,20 @@ class Emitter:
         raise RnnDeriveError(f"no NumPy code for {type(term).__name__}")
 
     def _at(self, term: Any, c: Context) -> str:
+        return self._sequence(term.name, term, c)
+
+    def _sequence(self, key: str, term: Any, c: Context) -> str:
+        """A sequence, or a named part of one, where `term` reads it."""
         lag = term.lag
         if lag is None:
-            return self.row(term.name, term.index)
+            return self.row(key, term.index)
         if c.kind == "loop":
             if lag == 0 and term.name in c.loop:
-                return f"{self.names[term.name]}_t"
-            return self.row(term.name, term.index)
+                return f"{self.names[key]}_t"
+            return self.row(key, term.index)
         if c.kind == "timeless":
             raise RnnDeriveError(f"{term} stands at the running step of an equation without one")
-        return self.steps(term.name, lag)
+        return self.steps(key, lag)
 
     def _parameter(self, term: Any, c: Context) -> str:
         return self.names[term.name]
@@ -259,6 +264,9 @@ class Emitter:
 
     def _block(self, term: Any, c: Context) -> str:
         whole, r0, r1, c0, c1 = term.args
+        key = part_key(whole.name, r0, r1) if isinstance(whole, tm.At) else ""
+        if key in self.names:
+            return self._sequence(key, whole, c)
         rows, columns = f"{self.size(r0)}:{self.size(r1)}", f"{self.size(c0)}:{self.size(c1)}"
         code = self.emit(whole, c)
         match kind(whole):

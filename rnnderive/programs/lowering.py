@@ -7,7 +7,7 @@ or into compiled loops.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from rnnderive.language.schedule import Stage
 from rnnderive.language.terms import Term
 from rnnderive.programs.layout import kind
 
-__all__ = ["Constant", "Fixed", "Loop", "Op", "View", "aliases", "lower"]
+__all__ = ["Constant", "Fixed", "Loop", "Op", "View", "aliases", "gate_major", "is_whole", "lower", "part_key"]
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,14 @@ class Loop:
         return [op for _, ops in self.equations for op in ops]
 
 
-def is_simple(term: Term) -> bool:
-    """Whether a term is a column that operations of this file compute."""
-    return kind(term) == "column"
+def part_key(name: str, start: Any, stop: Any) -> str:
+    """What a range of a sequence is called in tables of names."""
+    return f"{name}[{sp.expand(start)}:{sp.expand(stop)}]"
+
+
+def is_whole(net: Recurrence, name: str, start: Any, stop: Any) -> bool:
+    """Whether a range is all of a sequence."""
+    return bool(start == 0 and sp.expand(stop - net.shape(name)[0]) == 0)
 
 
 # ---------------------------------------------------------------- in place
@@ -140,6 +145,71 @@ def _elementwise(term: Term) -> bool:
     if isinstance(term, tm.At | tm.Number) or (isinstance(term, tm.Block) and isinstance(term.args[0], tm.At)):
         return True
     return isinstance(term, tm.Plus | tm.Times | tm.Power | tm.Apply) and all(_elementwise(a) for a in term.terms)
+
+
+# ---------------------------------------------------------------- gates on an axis of their own
+
+
+def gate_major(
+    net: Recurrence, loops: Iterable[Loop], over: Mapping[str, tuple[str, Any]]
+) -> dict[str, tuple[int, Any]]:
+    """Bundle → number and size of its gates, where each gate can lie together in memory: it is read gate by gate.
+
+    In a batch, entries of one gate are then neighbours, not scattered over the rows of all gates.
+    """
+    loops = list(loops)
+    inside = {n for loop in loops for n in loop.stage.names}
+
+    def root(v: View) -> tuple[str, Any, Any]:
+        name, base = over.get(v.name, (v.name, sp.S.Zero))
+        return name, sp.expand(base + v.start), sp.expand(base + v.stop)
+
+    sizes: dict[str, set[Any]] = {}
+    ranges: list[tuple[str, Any, Any]] = [
+        root(View(n, 0, a, b)) for e in net.equations for n, a, b in _ranges(e.right) if n in inside
+    ]
+    for name, start, stop in ranges:
+        sizes.setdefault(name, set()).add(sp.expand(stop - start))
+    found: dict[str, tuple[int, Any]] = {}
+    for name, widths in sizes.items():
+        whole = net.shape(name)[0]
+        for w in widths:
+            count = sp.cancel(whole / w)
+            if count.is_Integer and count > 1:
+                found[name] = (int(count), w)
+    for name, start, stop in ranges:  # every range begins and ends with a gate
+        if name in found and not all(sp.cancel(x / found[name][1]).is_Integer for x in (start, stop)):
+            del found[name]
+
+    def gates(v: Any) -> int:
+        """Gates in an operand: 0 for what has none."""
+        if not isinstance(v, View) or v.lag is None or root(v)[0] not in found:
+            return 0
+        return int(sp.cancel(v.size / found[root(v)[0]][1]))
+
+    for e in net.equations:  # outside the loops it must be read one gate at a time
+        if e.name not in inside:
+            for n, a, b in _ranges(e.right):
+                if n in inside and gates(View(n, 0, a, b)) > 1:
+                    found.pop(root(View(n, 0, a, b))[0], None)
+    changed = True
+    while changed:
+        changed = False
+        for op in (op for loop in loops for op in loop.operations):
+            several = [v for v in (op.out, *op.args) if gates(v) > 1]
+            if not several:
+                continue
+            count = gates(several[0])
+            fits = all(gates(v) == count for v in (op.out, *op.args) if isinstance(v, View) and op.word != "dot")
+            fits = fits and op.word != "expression" and all(v.folds == 1 for v in several)
+            if op.word == "dot":
+                fits = fits and gates(op.out) > 1 and gates(op.args[0]) <= 1
+            fits = fits and (op.word != "copy" or not isinstance(op.args[0], Fixed))
+            if not fits:
+                for v in several:
+                    found.pop(root(v)[0], None)
+                changed = True
+    return found
 
 
 # ---------------------------------------------------------------- operations
@@ -254,10 +324,20 @@ class _Lowering:
                 start: Any = sp.S.Zero
                 for part in term.args:
                     stop = sp.expand(start + part.shape[0])
-                    self.into(part, out.part(start, stop))
+                    self.part_into(part, out.part(start, stop))
                     start = stop
             case _:
                 self.put("expression", out, term=term)
+
+    def part_into(self, term: Term, place: View) -> None:
+        """Compute into a part of a row: on the way in memory that lies together, at last into the place."""
+        if self.operand(term) is not None or not isinstance(term, tm.Plus | tm.Times):
+            self.into(term, place)
+            return
+        together = self.scratch(term.shape[0])
+        self.into(term, together)
+        self.ops[-1] = replace(self.ops[-1], out=place)
+        self.release(together)
 
     def runs(self, term: Term) -> tuple[list[tuple[View, int]], View] | None:
         """A stack of sequences times another sequence: how often each stands in a row there."""

@@ -69,6 +69,7 @@ class Program:
         return write_module(
             optimise(self.net, wanted, self.origin.initial_states, products_only=batched),
             self.origin, self.outputs, self.function, with_loss=self.with_loss, note=self.note,
+            batched=batched,
         )  # fmt: skip
 
     @cached_property

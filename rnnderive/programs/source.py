@@ -21,7 +21,19 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
 from rnnderive.programs.emitter import Emitter
 from rnnderive.programs.layout import Context, apply_code, depends_on_time, is_new, kind, stripped
-from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View, aliases, lower
+from rnnderive.programs.lowering import (
+    Constant,
+    Fixed,
+    Loop,
+    Op,
+    Operand,
+    View,
+    aliases,
+    gate_major,
+    is_whole,
+    lower,
+    part_key,
+)
 from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
@@ -37,6 +49,7 @@ def write_module(
     *,
     with_loss: bool,
     note: str = "",
+    batched: bool = False,
 ) -> str:
     """Return the source of a module with one function of ``(params, inputs)``.
 
@@ -52,20 +65,23 @@ def write_module(
         Name of the generated function.
     with_loss : bool
         Whether it returns ``(loss, dict)`` or the dict alone.
+    batched : bool
+        Whether batches are expected: gates then have an axis of their own.
     """
-    return _Module(net, origin, outputs, function, with_loss, note).text()
+    return _Module(net, origin, outputs, function, with_loss, note, batched).text()
 
 
 class _Module(Emitter):
     def __init__(
         self, net: Recurrence, origin: Recurrence, outputs: Mapping[str, str], function: str, with_loss: bool,
-        note: str,
+        note: str, batched: bool,
     ) -> None:  # fmt: skip
         self.origin, self.outputs = origin, outputs
         self.function, self.with_loss, self.note = function, with_loss, note
         super().__init__(net, _identifiers(net, origin))
         fixed = [*outputs.values(), *(n[:-1] for n in origin.initial_states)]
         self.over: dict[str, tuple[str, Any]] = {}
+        self.cuts: dict[str, list[tuple[str, Any, Any]]] = {}
         for stage in net.schedule:
             if stage.direction != "all":
                 self.over.update(aliases(net, stage, fixed))
@@ -74,6 +90,29 @@ class _Module(Emitter):
             self.layout[root].after = max(self.layout[root].after, self.layout[n].after)
         for n, (root, _) in self.over.items():
             self.layout[n] = self.layout[root]
+        self.lowered = {s.names: lower(net, s) for s in net.schedule if s.direction != "all"}
+        self.gates = gate_major(net, self.lowered.values(), self.over) if batched else {}
+        self._name_parts()
+
+    def _name_parts(self) -> None:
+        """A name for every range of a sequence that some term reads or some operation writes."""
+        ranges = [r for e in self.net.equations for r in _blocks(e.right)]
+        for loop in self.lowered.values():
+            views = [v for op in loop.operations for v in (op.out, *op.args) if isinstance(v, View) and v.lag is not None]
+            ranges += [(v.name, v.start, v.stop) for v in views]
+        taken = set(self.names.values()) | {f"{n}_t" for n in self.names.values()}
+        inside = {n for loop in self.lowered.values() for n in loop.stage.names}
+        for name, start, stop in ranges:
+            key = part_key(name, start, stop)
+            if name not in inside or key in self.names or is_whole(self.net, name, start, stop):
+                continue
+            count = sum(k.startswith(f"{name}[") for k in self.names)
+            word = f"{self.names[name]}{count}"
+            while word in taken:
+                word += "_"
+            taken |= {word, f"{word}_t"}
+            self.names[key], self.layout[key] = word, self.layout[name]
+            self.cuts.setdefault(name, []).append((key, start, stop))
 
     # ------------------------------------------------------------ the module
 
@@ -251,7 +290,7 @@ class _Module(Emitter):
 
     def _loop(self, stage: Stage) -> None:
         """Memory for what the loop computes, and one pass over the steps."""
-        loop = lower(self.net, stage)
+        loop = self.lowered[stage.names]
         self.line("")
         stored = self._memory(stage)
         forward = stage.direction == "forward"
@@ -275,32 +314,43 @@ class _Module(Emitter):
             roots.setdefault(over.get(n, (n, 0))[0], []).append(n)
         kept = {r for r, names in roots.items() if any(self._stored(n, stage) for n in names)}
         for n in roots:
-            leaf = self.net.leaves[n]
             if n not in kept:
-                self.line(f"{self.names[n]}_t = np.empty({self.shape('', leaf)}, dtype)")
+                self.line(f"{self.names[n]}_t = np.empty({self._room(n, '')}, dtype)")
                 continue
             layout = self.layout[n]
             steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
-            self.line(f"{self.names[n]} = np.empty({self.shape(steps, leaf)}, dtype)")
+            self.line(f"{self.names[n]} = np.empty({self._room(n, steps)}, dtype)")
             if layout.before:
                 self.line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
             if layout.after:
                 self.line(f"{self.names[n]}[T{layout.before:+d}:] = {self._boundary(n)}".replace("T+0", "T"))
         for n in stage.names:
-            if n in over:
-                root, start = over[n]
-                end = "" if root in kept else "_t"
-                stop = sp.expand(start + self.net.shape(n)[0])
-                cut = self._cut(start, stop, self.net.shape(root)[0])
-                self.line(f"{self.names[n]}{end} = {self.names[root]}{end}{cut}")
+            root, base = over.get(n, (n, sp.S.Zero))
+            end = "" if root in kept else "_t"
+            whole = [(n, sp.S.Zero, self.net.shape(n)[0])] if n in over else []
+            for key, start, stop in [*whole, *self.cuts.get(n, ())]:
+                cut = self.cut(root, sp.expand(base + start), sp.expand(base + stop), stored=root in kept)
+                self.line(f"{self.names[key]}{end} = {self.names[root]}{end}{cut}")
         return {n for n in stage.names if over.get(n, (n, 0))[0] in kept}
 
-    def _cut(self, start: Any, stop: Any, whole: Any) -> str:
-        """The index that takes entries start..stop of the last axis."""
-        if start == 0 and sp.expand(stop - whole) == 0:
+    def _room(self, name: str, steps: str) -> str:
+        """The shape of an array: gates on an axis of their own where that keeps each of them together."""
+        leaf = self.net.leaves[name]
+        if name not in self.gates:
+            return self.shape(steps, leaf)
+        count, size = self.gates[name]
+        return f"({f'{steps}, ' if steps else ''}{count}, *lead, {self.size(size)})"
+
+    def cut(self, root: str, start: Any, stop: Any, stored: bool) -> str:
+        """The index that takes entries start..stop of an array."""
+        if is_whole(self.net, root, start, stop):
             return ""
-        first = "" if start == 0 else self.size(start)
-        return f"[..., {first}:{self.size(stop)}]"
+        if root in self.gates:
+            _, size = self.gates[root]
+            first, last = sp.cancel(start / size), sp.cancel(stop / size)
+            gate = str(first) if last - first == 1 else f"{first}:{last}"
+            return f"[:, {gate}]" if stored else f"[{gate}]"
+        return f"[..., {'' if start == 0 else self.size(start)}:{self.size(stop)}]"
 
     def _stored(self, name: str, stage: Stage) -> bool:
         """Whether a sequence of a loop is needed at another step or outside the loop."""
@@ -346,12 +396,13 @@ class _Steps:
         out = self.operand(op.out)
         if op.word == "expression":
             return f"{out}[...] = {stripped(self.expression(op.term))}"
-        args = [self.operand(a) for a in op.args]
+        args = [self.operand(a, op.out) for a in op.args]
         if op.word == "copy":
             return f"{out}[...] = {args[0]}"
         if op.word == "dot":
-            whole = op.out.lag is None or op.out.size == self.module.net.shape(op.out.name)[0]
-            return f"{args[0]}.dot({args[1]}, {out})" if whole else f"np.matmul({args[0]}, {args[1]}, {out})"
+            whole = op.out.lag is None or is_whole(self.module.net, op.out.name, op.out.start, op.out.stop)
+            flat = whole and self.gates_of(op.out) is None and op.out.name not in self.module.over
+            return f"{args[0]}.dot({args[1]}, {out})" if flat else f"np.matmul({args[0]}, {args[1]}, {out})"
         if op.word in FUNCTIONS:
             found = re.fullmatch(r"np\.(\w+)\(x\)", FUNCTIONS[op.word].numpy)
             if found is None:
@@ -368,9 +419,11 @@ class _Steps:
             self.iterables.setdefault("t", "range(1, T + 1)" if self.forward else "range(T, 0, -1)")
         return code
 
-    def operand(self, o: Operand) -> str:
-        if o in self.locals:
-            return self.locals[o]
+    def operand(self, o: Operand, like: View | None = None) -> str:
+        """The code of an operand; `like` is where it goes."""
+        key = (o, self.gates_of(like)) if isinstance(o, Fixed) else o
+        if key in self.locals:
+            return self.locals[key]
         match o:
             case View():
                 code = self.view(o)
@@ -378,20 +431,39 @@ class _Steps:
                 code = f"number{sum(isinstance(k, Constant) for k in self.locals) + 1}"
                 self.before.append(f"{code} = np.asarray({tm.number_code(o.number)}, dtype)")
             case Fixed():
-                code = self.fixed(o)
-        self.locals[o] = code
+                code = self.fixed(o, like)
+        self.locals[key] = code
         return code
 
-    def fixed(self, o: Fixed) -> str:
+    def fixed(self, o: Fixed, like: View | None) -> str:
+        """What does not change in the loop; for gates on an axis of their own, so does what goes with them."""
         m = self.module
-        timeless = Context("timeless")
-        if not o.transposed and isinstance(o.term, tm.Parameter):
-            return m.emit(o.term, timeless)
+        gates = self.gates_of(like)
+        code = m.emit(o.term, Context("timeless"))
+        if gates:
+            count, size = gates[0], m.size(gates[1])
+            if o.transposed:
+                code = f"np.ascontiguousarray({code}.reshape({count}, {size}, -1).swapaxes(1, 2), dtype)"
+            elif o.term.shape != (1, 1):
+                code = f"{code}.reshape({count}, *[1] * len(lead), {size})"
+        elif o.transposed:
+            code = f"np.ascontiguousarray({code}.T, dtype)"
+        if code == m.names.get(getattr(o.term, "name", "")):
+            return code
         m.count += 1
-        name = f"fixed{m.count}"
-        code = m.emit(tm.transpose(o.term) if False else o.term, timeless)
-        self.before.append(f"{name} = np.ascontiguousarray({code}.T, dtype)" if o.transposed else f"{name} = {code}")
-        return name
+        self.before.append(f"fixed{m.count} = {code}")
+        return f"fixed{m.count}"
+
+    def gates_of(self, v: View | None) -> tuple[int, Any] | None:
+        """How many gates a place has, and the size of one, if they have an axis of their own."""
+        if v is None or v.lag is None:
+            return None
+        root = self.module.over.get(v.name, (v.name, 0))[0]
+        if root not in self.module.gates:
+            return None
+        _, size = self.module.gates[root]
+        count = int(sp.cancel(v.size / size))
+        return (count, size) if count > 1 else None
 
     def fold(self, v: View, lead: str) -> str:
         """The index or shape that folds the last axis."""
@@ -403,33 +475,38 @@ class _Steps:
 
     def view(self, v: View) -> str:
         m = self.module
+        count = sum(isinstance(k, View) and k.name == v.name for k in self.locals)
         if v.lag is None:
-            cut = m._cut(v.start, v.stop, self.loop.scratch[v.name])
-            if not cut:
+            if (v.start, v.stop) == (0, self.loop.scratch[v.name]):
                 return v.name
-            name = f"{v.name}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}"
-            self.before.append(f"{name} = {v.name}{cut}")
-            return name
-        whole = m.net.shape(v.name)
-        cut = m._cut(v.start, v.stop, whole[0])
-        base = m.names[v.name]
-        inside = v.name in self.loop.stage.names
-        if inside and v.name not in self.stored:
-            assert v.lag == 0
-            if not cut and v.folds == 1:
+            self.before.append(f"{v.name}_{count} = {v.name}[..., {m.size(v.start)}:{m.size(v.stop)}]")
+            return f"{v.name}_{count}"
+        key = v.name if is_whole(m.net, v.name, v.start, v.stop) else part_key(v.name, v.start, v.stop)
+        if key in m.names:
+            base, cut = m.names[key], ""
+        else:  # a part of what is computed for all t at once
+            base, cut = f"{m.names[v.name]}{count}", f"[..., {m.size(v.start)}:{m.size(v.stop)}]"
+            key = v.name
+        if v.name in self.loop.stage.names and v.name not in self.stored:
+            if v.folds == 1:
                 return f"{base}_t"
-            name = f"{base}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}_t"
-            self.before.append(f"{name} = {base}_t{cut}{self.fold(v, '')}")
-            return name
-        tail = "t" if v.lag == 0 else f"t{v.lag}" if v.lag > 0 else f"t_{-v.lag}"
-        name = f"{base}_{tail}"
-        if cut or v.folds != 1:
-            name = f"{base}_{sum(isinstance(k, View) and k.name == v.name for k in self.locals)}_{tail}"
-        code = m.steps(v.name, v.lag)
-        if not self.forward:
-            code = f"{code}[::-1]"
-        self.iterables[name] = f"{code}{cut}{self.fold(v, 'T, ')}"
+            self.before.append(f"{base}_t{count} = {base}_t{self.fold(v, '')}")
+            return f"{base}_t{count}"
+        name = f"{base}_" + ("t" if v.lag == 0 else f"before{v.lag}" if v.lag > 0 else f"after{-v.lag}")
+        if v.folds != 1:
+            name += f"_{count}"
+        order = "" if self.forward else "[::-1]"
+        self.iterables[name] = f"{m.steps(key, v.lag)}{order}{cut}{self.fold(v, 'T, ')}"
         return name
+
+
+def _blocks(term: Term) -> list[tuple[str, Any, Any]]:
+    """The ranges of sequences that a term reads."""
+    return [
+        (n.args[0].name, n.args[1], n.args[2])
+        for n in tm.members(term)
+        if isinstance(n, tm.Block) and isinstance(n.args[0], tm.At) and n.is_column
+    ]
 
 
 def _class_targets(net: Recurrence) -> list[str]:

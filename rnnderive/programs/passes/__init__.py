@@ -11,6 +11,7 @@ from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.passes.basic import hoist, prune, share, split_stacks
 from rnnderive.programs.passes.fuse import bundle_deltas, by_exp, fuse_gates, fuse_sums, name_sums, pack
 from rnnderive.programs.passes.inline import factor, inline
+from rnnderive.programs.passes.join import join
 
 __all__ = [
     "bundle_deltas",
@@ -20,6 +21,7 @@ __all__ = [
     "fuse_sums",
     "hoist",
     "inline",
+    "join",
     "name_sums",
     "optimise",
     "pack",
@@ -50,4 +52,6 @@ def optimise(
     net = factor(inline(by_exp(net), fixed))
     net = pack(fuse_gates(name_sums(net), fixed), fixed)
     net = fuse_sums(bundle_deltas(net, fixed))
+    if products_only:
+        net = join(net)
     return hoist(split_stacks(net), products_only)

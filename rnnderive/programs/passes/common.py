@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import reads
-from rnnderive.language.terms import Term
+from rnnderive.language.terms import Term, t
 
-__all__ = ["free_of", "loops", "rewritten", "summands"]
+__all__ = ["free_of", "fresh", "is_linear", "loops", "outer", "rewritten", "summands"]
 
 
 def loops(net: Recurrence) -> dict[str, frozenset[str]]:
@@ -34,3 +34,31 @@ def free_of(term: Term, loop: frozenset[str]) -> bool:
 def summands(term: Term) -> tuple[Term, ...]:
     """The parts of a sum, or the term itself."""
     return term.args if isinstance(term, tm.Plus) else (term,)
+
+
+def fresh(net: Recurrence, stem: str, like: Term, taken: set[str]) -> tm.At:
+    """A new sequence of the shape of a term."""
+    name = net.fresh(stem, taken)
+    taken.add(name)
+    return tm.At(name, t, *like.shape)
+
+
+def is_linear(net: Recurrence, term: Term) -> bool:
+    """Whether a term is a shared matrix times a column."""
+    return (
+        isinstance(term, tm.Product)
+        and term.is_column
+        and term.args[-1].is_column
+        and not term.args[-1].is_scalar
+        and all(net.is_shared(a) and not a.is_scalar for a in term.args[:-1])
+    )
+
+
+def outer(term: Term) -> tuple[Term, Term] | None:
+    """u and the rest of Σ_t u[t] @ rest."""
+    body = term.args[0] if isinstance(term, tm.BatchSum) else term
+    if isinstance(body, tm.TimeSum):
+        body = body.args[0]
+        if isinstance(body, tm.Product) and body.args[0].is_column:
+            return body.args[0], tm.product(*body.args[1:])
+    return None

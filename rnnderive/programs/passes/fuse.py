@@ -16,7 +16,7 @@ import sympy as sp
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
-from rnnderive.programs.passes.common import free_of, loops, rewritten, summands
+from rnnderive.programs.passes.common import free_of, fresh, is_linear, loops, outer, rewritten, summands
 
 __all__ = ["bundle_deltas", "by_exp", "fuse_gates", "fuse_sums", "name_sums", "pack"]
 
@@ -34,18 +34,12 @@ def by_exp(net: Recurrence) -> Recurrence:
         if not (isinstance(node, tm.Apply) and node.name == "sigmoid"):
             return None
         inner = tm.Apply("exp", scaled(tm.Number(-1), tm.transform(node.args[1], replace)))
-        left = _fresh(net, "exp", inner, taken)
+        left = fresh(net, "exp", inner, taken)
         extra.append(Equation(left, inner))
         return tm.power(tm.plus(tm.Number(1), left), -1)
 
     change = {e.name: tm.transform(e.right, replace) for e in net.equations if e.name in inside}
     return rewritten(net, change, extra)
-
-
-def _fresh(net: Recurrence, stem: str, like: Term, taken: set[str]) -> tm.At:
-    name = net.fresh(stem, taken)
-    taken.add(name)
-    return tm.At(name, t, *like.shape)
 
 
 def scaled(number: Term, term: Term) -> Term:
@@ -67,7 +61,7 @@ def name_sums(net: Recurrence) -> Recurrence:
         if e.name in inside and not _is_affine(net, e.right, inside[e.name]):
             for node in _affine_parts(net, e.right, inside[e.name]):
                 if node not in names:
-                    names[node] = _fresh(net, "pre", node, taken)
+                    names[node] = fresh(net, "pre", node, taken)
     if not names:
         return net
     change = {e.name: tm.transform(e.right, names.get) for e in net.equations}
@@ -84,18 +78,7 @@ def _affine_parts(net: Recurrence, term: Term, loop: frozenset[str]) -> Iterable
 
 
 def _is_affine(net: Recurrence, term: Term, loop: frozenset[str]) -> bool:
-    return any(_is_linear(net, a) and not free_of(a, loop) for a in summands(term)) and not (isinstance(term, tm.Times))
-
-
-def _is_linear(net: Recurrence, term: Term) -> bool:
-    """Whether a term is a shared matrix times a column."""
-    return (
-        isinstance(term, tm.Product)
-        and term.is_column
-        and term.args[-1].is_column
-        and not term.args[-1].is_scalar
-        and all(net.is_shared(a) and not a.is_scalar for a in term.args[:-1])
-    )
+    return any(is_linear(net, a) and not free_of(a, loop) for a in summands(term)) and not (isinstance(term, tm.Times))
 
 
 # ---------------------------------------------------------------- bundles
@@ -133,7 +116,7 @@ def fuse_gates(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
     groups: dict[Any, list[str]] = {}
     for e in net.equations:
         if e.name in inside and e.name not in fixed and _is_affine(net, e.right, inside[e.name]):
-            vectors = frozenset(a.args[-1] for a in summands(e.right) if _is_linear(net, a))
+            vectors = frozenset(a.args[-1] for a in summands(e.right) if is_linear(net, a))
             groups.setdefault((inside[e.name], vectors), []).append(e.name)
     for (loop, vectors), names in groups.items():
         if len(names) > 1:
@@ -166,7 +149,7 @@ def _fused(net: Recurrence, names: list[str], vectors: frozenset[Term], loop: fr
     for v in ordered:
         matrices = []
         for n in names:
-            heads = [tm.product(*a.args[:-1]) for a in summands(net[n].right) if _is_linear(net, a) and a.args[-1] == v]
+            heads = [tm.product(*a.args[:-1]) for a in summands(net[n].right) if is_linear(net, a) and a.args[-1] == v]
             matrices.append(tm.plus(*heads))
         whole = tm.stack(*matrices)
         left = tm.Parameter(net.fresh("W_all", taken), *whole.shape)
@@ -176,7 +159,7 @@ def _fused(net: Recurrence, names: list[str], vectors: frozenset[Term], loop: fr
     rest: dict[str, Term] = {}
     free = []
     for n in names:
-        others = [a for a in summands(net[n].right) if not _is_linear(net, a)]
+        others = [a for a in summands(net[n].right) if not is_linear(net, a)]
         outer = [a for a in others if free_of(a, loop)]
         inner = [a for a in others if not free_of(a, loop)]
         free.append(tm.plus(*outer, tm.Zeros(*net.shape(n))))
@@ -272,7 +255,7 @@ def bundle_deltas(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
     kept = set(fixed)
     groups: dict[Any, list[str]] = {}
     for e in net.equations:
-        pair = _outer(e.right)
+        pair = outer(e.right)
         if pair is None:
             continue
         column, row = pair
@@ -299,16 +282,6 @@ def _own(term: Term, loop: frozenset[str]) -> str:
     """The factors of the loop in a product: neighbours that share them are one multiplication."""
     factors = term.args if isinstance(term, tm.Times) else (term,)
     return str([f for f in factors if not free_of(f, loop)])
-
-
-def _outer(term: Term) -> tuple[Term, Term] | None:
-    """u and the rest of Σ_t u[t] @ rest."""
-    body = term.args[0] if isinstance(term, tm.BatchSum) else term
-    if isinstance(body, tm.TimeSum):
-        body = body.args[0]
-        if isinstance(body, tm.Product) and body.args[0].is_column:
-            return body.args[0], tm.product(*body.args[1:])
-    return None
 
 
 def _weights_order(net: Recurrence) -> dict[str, int]:
@@ -370,7 +343,7 @@ def fuse_sums(net: Recurrence) -> Recurrence:
         found: dict[Term, list[tuple[Any, Any, Term]]] = {}
         rest = []
         for a in summands(node):
-            inner = a.args[-1] if _is_linear(net, a) else None
+            inner = a.args[-1] if is_linear(net, a) else None
             if isinstance(inner, tm.Block) and isinstance(inner.args[0], tm.At):
                 found.setdefault(inner.args[0], []).append((inner.args[1], inner.args[2], tm.product(*a.args[:-1])))
             else:
