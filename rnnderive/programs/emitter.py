@@ -259,7 +259,8 @@ class Emitter:
     def _stack(self, term: Term, c: Context) -> str:
         codes = ", ".join(self.emit(a, c) for a in term.args)
         axis = -1 if term.is_column else -2
-        same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args) or all(map(self._flat, term.args))
+        timed = c.kind == "all" and all(map(depends_on_time, term.args))
+        same = timed or all(isinstance(a, tm.At) and a.lag is not None for a in term.args) or all(map(self.net.is_shared, term.args))
         return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
 
     def _block(self, term: Any, c: Context) -> str:
