@@ -35,7 +35,7 @@ class Emitter:
     """
 
     def __init__(self, net: Recurrence, names: Mapping[str, str]) -> None:
-        self.net, self.names = net, names
+        self.net, self.names = net, dict(names)
         self.lines: list[str] = []
         self.layout = {n: Layout() for n, leaf in net.leaves.items() if isinstance(leaf, tm.At)}
         for e in net.equations:
@@ -260,7 +260,11 @@ class Emitter:
         codes = ", ".join(self.emit(a, c) for a in term.args)
         axis = -1 if term.is_column else -2
         timed = c.kind == "all" and all(map(depends_on_time, term.args))
-        same = timed or all(isinstance(a, tm.At) and a.lag is not None for a in term.args) or all(map(self.net.is_shared, term.args))
+        same = (
+            timed
+            or all(isinstance(a, tm.At) and a.lag is not None for a in term.args)
+            or all(map(self.net.is_shared, term.args))
+        )
         return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
 
     def _block(self, term: Any, c: Context) -> str:

@@ -196,7 +196,7 @@ def gate_major(
     while changed:
         changed = False
         for op in (op for loop in loops for op in loop.operations):
-            several = [v for v in (op.out, *op.args) if gates(v) > 1]
+            several = [v for v in (op.out, *op.args) if isinstance(v, View) and gates(v) > 1]
             if not several:
                 continue
             count = gates(several[0])

@@ -9,6 +9,7 @@ from typing import Any
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.arrays import Arrays, Preparation, restore
 from rnnderive.programs.passes import optimise
+from rnnderive.programs.passes.fuse import Names
 from rnnderive.programs.source import write_module
 
 __all__ = ["Program"]
@@ -66,10 +67,11 @@ class Program:
             *self.outputs.values(),
             *([self.origin.loss] if self.with_loss and self.origin.loss else []),
         ]
+        names: Names = {}
+        net = optimise(self.net, wanted, self.origin.initial_states, products_only=batched, names=names)
         return write_module(
-            optimise(self.net, wanted, self.origin.initial_states, products_only=batched),
-            self.origin, self.outputs, self.function, with_loss=self.with_loss, note=self.note,
-            batched=batched,
+            net, self.origin, self.outputs, self.function, with_loss=self.with_loss, note=self.note,
+            batched=batched, called=names,
         )  # fmt: skip
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
@@ -19,6 +19,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
+from rnnderive.language.terms import Term
 from rnnderive.programs.emitter import Emitter
 from rnnderive.programs.layout import Context, apply_code, depends_on_time, is_new, kind, stripped
 from rnnderive.programs.lowering import (
@@ -34,6 +35,7 @@ from rnnderive.programs.lowering import (
     lower,
     part_key,
 )
+from rnnderive.programs.passes.fuse import Names
 from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
@@ -50,6 +52,7 @@ def write_module(
     with_loss: bool,
     note: str = "",
     batched: bool = False,
+    called: Names = None,
 ) -> str:
     """Return the source of a module with one function of ``(params, inputs)``.
 
@@ -67,20 +70,23 @@ def write_module(
         Whether it returns ``(loss, dict)`` or the dict alone.
     batched : bool
         Whether batches are expected: gates then have an axis of their own.
+    called : dict, optional
+        What ranges of bundles were called, as :func:`rnnderive.programs.passes.optimise` tells.
     """
-    return _Module(net, origin, outputs, function, with_loss, note, batched).text()
+    return _Module(net, origin, outputs, function, with_loss, note, batched, called or {}).text()
 
 
 class _Module(Emitter):
     def __init__(
         self, net: Recurrence, origin: Recurrence, outputs: Mapping[str, str], function: str, with_loss: bool,
-        note: str, batched: bool,
+        note: str, batched: bool, called: Mapping[tuple[str, Any, Any], str],
     ) -> None:  # fmt: skip
         self.origin, self.outputs = origin, outputs
         self.function, self.with_loss, self.note = function, with_loss, note
         super().__init__(net, _identifiers(net, origin))
         fixed = [*outputs.values(), *(n[:-1] for n in origin.initial_states)]
         self.over: dict[str, tuple[str, Any]] = {}
+        self.called = called
         self.cuts: dict[str, list[tuple[str, Any, Any]]] = {}
         for stage in net.schedule:
             if stage.direction != "all":
@@ -98,7 +104,9 @@ class _Module(Emitter):
         """A name for every range of a sequence that some term reads or some operation writes."""
         ranges = [r for e in self.net.equations for r in _blocks(e.right)]
         for loop in self.lowered.values():
-            views = [v for op in loop.operations for v in (op.out, *op.args) if isinstance(v, View) and v.lag is not None]
+            views = [
+                v for op in loop.operations for v in (op.out, *op.args) if isinstance(v, View) and v.lag is not None
+            ]
             ranges += [(v.name, v.start, v.stop) for v in views]
         taken = set(self.names.values()) | {f"{n}_t" for n in self.names.values()}
         inside = {n for loop in self.lowered.values() for n in loop.stage.names}
@@ -107,8 +115,9 @@ class _Module(Emitter):
             if name not in inside or key in self.names or is_whole(self.net, name, start, stop):
                 continue
             count = sum(k.startswith(f"{name}[") for k in self.names)
-            word = f"{self.names[name]}{count}"
-            while word in taken:
+            called = self.called.get((name, start, stop), "")
+            word = self.names.get(called, called) or f"{self.names[name]}{count}"
+            while word in taken and not (called in self.names and called not in self.net.leaves):
                 word += "_"
             taken |= {word, f"{word}_t"}
             self.names[key], self.layout[key] = word, self.layout[name]
@@ -302,7 +311,8 @@ class _Module(Emitter):
         if any(op.word == "exp" for op in loop.operations):  # 1 / (1 + inf) is 0, as it should be
             self.line('with np.errstate(over="ignore"):')
             depth = 1
-        self.line(writer.head(), depth)
+        for line in writer.heading():
+            self.line(line, depth)
         for line in body:
             self.line(line, depth + 1)
 
@@ -391,6 +401,20 @@ class _Steps:
         if names == ["t"]:
             return f"for t in {codes[0]}:"
         return f"for {', '.join(names)}{',' * (len(names) == 1)} in zip({', '.join(codes)}):"
+
+    def heading(self) -> list[str]:
+        """The line that begins the loop, in several where it is long."""
+        line = self.head()
+        if len(line) < 100:
+            return [line]
+        names, codes = list(self.iterables), list(self.iterables.values())
+        return [
+            "for (",
+            *(f"    {w}" for w in _wrapped(names)),
+            ") in zip(",
+            *(f"    {w}" for w in _wrapped(codes)),
+            "):",
+        ]
 
     def call(self, op: Op) -> str:
         out = self.operand(op.out)
@@ -498,6 +522,16 @@ class _Steps:
         order = "" if self.forward else "[::-1]"
         self.iterables[name] = f"{m.steps(key, v.lag)}{order}{cut}{self.fold(v, 'T, ')}"
         return name
+
+
+def _wrapped(words: Iterable[str], width: int = 104) -> list[str]:
+    """Words with commas, in lines; a word is not broken."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{word},"
+    return lines
 
 
 def _blocks(term: Term) -> list[tuple[str, Any, Any]]:

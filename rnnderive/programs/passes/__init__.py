@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.passes.basic import hoist, prune, share, split_stacks
-from rnnderive.programs.passes.fuse import bundle_deltas, by_exp, fuse_gates, fuse_sums, name_sums, pack
+from rnnderive.programs.passes.fuse import Names, bundle_deltas, by_exp, fuse_gates, fuse_sums, name_sums, pack
 from rnnderive.programs.passes.inline import factor, inline
 from rnnderive.programs.passes.join import join
 
@@ -32,7 +32,12 @@ __all__ = [
 
 
 def optimise(
-    net: Recurrence, outputs: Iterable[str], given: Iterable[str] = (), *, products_only: bool = False
+    net: Recurrence,
+    outputs: Iterable[str],
+    given: Iterable[str] = (),
+    *,
+    products_only: bool = False,
+    names: Names = None,
 ) -> Recurrence:
     """All rewrites, in the order in which each helps the next.
 
@@ -45,13 +50,15 @@ def optimise(
         Initial states that the caller may hand over: their sequences keep their names.
     products_only : bool
         Whether only matrix products leave the loops (for batches), or all that can.
+    names : dict, optional
+        Is told what the ranges of each bundle were called: ``(bundle, start, stop)`` → name.
     """
     wanted = list(outputs)
     fixed = {*wanted, *(s[:-1] for s in given)}
     net = share(prune(net, wanted))
     net = factor(inline(by_exp(net), fixed))
-    net = pack(fuse_gates(name_sums(net), fixed), fixed)
-    net = fuse_sums(bundle_deltas(net, fixed))
+    net = pack(fuse_gates(name_sums(net), fixed, names), fixed, names)
+    net = fuse_sums(bundle_deltas(net, fixed, names))
     if products_only:
         net = join(net)
     return hoist(split_stacks(net), products_only)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 
@@ -18,8 +18,10 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.passes.common import free_of, fresh, is_linear, loops, outer, rewritten, summands
 
-__all__ = ["bundle_deltas", "by_exp", "fuse_gates", "fuse_sums", "name_sums", "pack"]
+__all__ = ["Names", "bundle_deltas", "by_exp", "fuse_gates", "fuse_sums", "name_sums", "pack"]
 
+
+Names: TypeAlias = "dict[tuple[str, Any, Any], str] | None"  # (bundle, start, stop) → what it was called
 
 # ---------------------------------------------------------------- functions and sums get names
 
@@ -84,7 +86,7 @@ def _is_affine(net: Recurrence, term: Term, loop: frozenset[str]) -> bool:
 # ---------------------------------------------------------------- bundles
 
 
-def bundled(net: Recurrence, name: str, parts: list[str], right: Term) -> Recurrence:
+def bundled(net: Recurrence, name: str, parts: list[str], right: Term, names: Names) -> Recurrence:
     """The system with ``name[t] = right`` in place of its parts, which become blocks of it."""
     whole = tm.At(name, t, *right.shape)
     blocks: dict[str, tuple[Any, Any]] = {}
@@ -92,6 +94,8 @@ def bundled(net: Recurrence, name: str, parts: list[str], right: Term) -> Recurr
     for p in parts:
         stop = sp.expand(start + net.shape(p)[0])
         blocks[p] = (start, stop)
+        if names is not None:
+            names[name, start, stop] = p
         start = stop
 
     def replace(node: Term) -> Term | None:
@@ -110,7 +114,7 @@ def bundled(net: Recurrence, name: str, parts: list[str], right: Term) -> Recurr
     return Recurrence(tuple(equations), net.loss, net.declared)
 
 
-def fuse_gates(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
+def fuse_gates(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:
     """In loops, sums of products with the same vectors become one product with stacked matrices."""
     inside = loops(net)
     groups: dict[Any, list[str]] = {}
@@ -118,9 +122,9 @@ def fuse_gates(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
         if e.name in inside and e.name not in fixed and _is_affine(net, e.right, inside[e.name]):
             vectors = frozenset(a.args[-1] for a in summands(e.right) if is_linear(net, a))
             groups.setdefault((inside[e.name], vectors), []).append(e.name)
-    for (loop, vectors), names in groups.items():
-        if len(names) > 1:
-            net = _fused(net, sorted(names, key=lambda n: _use(net, n)), vectors, loop)
+    for (loop, vectors), parts in groups.items():
+        if len(parts) > 1:
+            net = _fused(net, sorted(parts, key=lambda n: _use(net, n)), vectors, loop, names)
     return net
 
 
@@ -141,35 +145,37 @@ def _use(net: Recurrence, name: str) -> str:
     return str(sorted(uses))
 
 
-def _fused(net: Recurrence, names: list[str], vectors: frozenset[Term], loop: frozenset[str]) -> Recurrence:
+def _fused(
+    net: Recurrence, parts: list[str], vectors: frozenset[Term], loop: frozenset[str], names: Names
+) -> Recurrence:
     taken: set[str] = set()
     ordered = sorted(vectors, key=str)
-    parts: list[Term] = []
+    products: list[Term] = []
     extra: list[Equation] = []
     for v in ordered:
         matrices = []
-        for n in names:
+        for n in parts:
             heads = [tm.product(*a.args[:-1]) for a in summands(net[n].right) if is_linear(net, a) and a.args[-1] == v]
             matrices.append(tm.plus(*heads))
         whole = tm.stack(*matrices)
         left = tm.Parameter(net.fresh("W_all", taken), *whole.shape)
         taken.add(left.name)
         extra.append(Equation(left, whole))
-        parts.append(tm.product(left, v))
+        products.append(tm.product(left, v))
     rest: dict[str, Term] = {}
     free = []
-    for n in names:
+    for n in parts:
         others = [a for a in summands(net[n].right) if not is_linear(net, a)]
         outer = [a for a in others if free_of(a, loop)]
         inner = [a for a in others if not free_of(a, loop)]
         free.append(tm.plus(*outer, tm.Zeros(*net.shape(n))))
         if inner:
             rest[n] = tm.plus(*inner)
-    columns = [_column(a, net.shape(n)) for a, n in zip(free, names, strict=True)]
-    total = tm.plus(*parts, tm.stack(*columns))
+    columns = [_column(a, net.shape(n)) for a, n in zip(free, parts, strict=True)]
+    total = tm.plus(*products, tm.stack(*columns))
     name = net.fresh("gates", taken)
     if not rest:
-        net = bundled(net, name, names, total)
+        net = bundled(net, name, parts, total, names)
     else:
         stand: dict[str, str] = {}
         change = {}
@@ -179,7 +185,7 @@ def _fused(net: Recurrence, names: list[str], vectors: frozenset[Term], loop: fr
             change[n] = tm.plus(tm.At(stand[n], t, *net.shape(n)), rest[n])
         temporary = [Equation(tm.At(stand[n], t, *net.shape(n)), tm.Zeros(*net.shape(n))) for n in rest]
         net = rewritten(net, change, temporary)
-        net = bundled(net, name, [stand.get(n, n) for n in names], total)
+        net = bundled(net, name, [stand.get(n, n) for n in parts], total, names)
     return Recurrence((*extra, *net.equations), net.loss, net.declared)
 
 
@@ -188,7 +194,7 @@ def _column(term: Term, shape: tuple[Any, Any]) -> Term:
     return term if term.shape == shape else tm.times(tm.Ones(*shape), term)
 
 
-def pack(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
+def pack(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:
     """Equations that do the same to neighbouring blocks of one bundle become one equation."""
     kept = set(fixed)
     while True:
@@ -196,8 +202,16 @@ def pack(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
         if found is None:
             return net
         parts, right = found
-        taken: set[str] = set()
-        net = bundled(net, net.fresh("bundle", taken), parts, right)
+        net = bundled(net, net.fresh(_joined(parts)), parts, right, names)
+
+
+def _joined(parts: list[str]) -> str:
+    """A name for several sequences together: f_i_o."""
+    stem = parts[0].rstrip("_0123456789")
+    if all(p.rstrip("_0123456789") == stem for p in parts):
+        return f"all_{stem}"
+    name = "_".join(p.strip("_") for p in parts)
+    return name if len(name) <= 16 else "bundle"
 
 
 def _neighbours(net: Recurrence, kept: set[str]) -> tuple[list[str], Term] | None:
@@ -249,7 +263,7 @@ def _runs(members: list[tuple[Any, str, tm.Block]]) -> list[list[tuple[Any, str,
 # ---------------------------------------------------------------- backward
 
 
-def bundle_deltas(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
+def bundle_deltas(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:
     """Sequences whose products with one vector are summed over time become one bundle: gradients of stacked weights."""
     inside = loops(net)
     kept = set(fixed)
@@ -260,21 +274,18 @@ def bundle_deltas(net: Recurrence, fixed: Iterable[str] = ()) -> Recurrence:
             continue
         column, row = pair
         if isinstance(column, tm.At) and column.lag == 0 and column.name in inside and column.name not in kept:
-            names = groups.setdefault((inside[column.name], row), [])
-            if column.name not in names:
-                names.append(column.name)
+            group = groups.setdefault((inside[column.name], row), [])
+            if column.name not in group:
+                group.append(column.name)
     done: set[str] = set()
     order = _weights_order(net)
-    for (loop, _), names in groups.items():
-        names = [n for n in names if n not in done]
-        names = _independent(net, names, loop)
-        if len(names) > 1:
-            names.sort(key=lambda n: (_own(net[n].right, loop), order.get(n, len(order))))
-            done |= set(names)
-            taken: set[str] = set()
-            net = bundled(
-                net, net.fresh("deltas", taken), names, tm.stack(*(_column(net[n].right, net.shape(n)) for n in names))
-            )
+    for (loop, _), group in groups.items():
+        parts = _independent(net, [n for n in group if n not in done], loop)
+        if len(parts) > 1:
+            parts.sort(key=lambda n: (_own(net[n].right, loop), order.get(n, len(order))))
+            done |= set(parts)
+            whole = tm.stack(*(_column(net[n].right, net.shape(n)) for n in parts))
+            net = bundled(net, net.fresh("deltas"), parts, whole, names)
     return net
 
 

@@ -29,8 +29,15 @@ def join(net: Recurrence) -> Recurrence:
             continue
         products = [a for a in summands(e.right) if is_linear(net, a)]
         parts = tuple(p for a in products for p in _parts(a.args[-1]))
-        bundles = [p for p in parts if isinstance(p, tm.At) and p.name in net and isinstance(net[p.name].right, tm.Stack)]
-        if bundles or len(parts) < 2 or len(set(parts)) < len(parts) or not any(free_of(p, inside[e.name]) for p in parts):
+        bundles = [
+            p for p in parts if isinstance(p, tm.At) and p.name in net and isinstance(net[p.name].right, tm.Stack)
+        ]
+        if (
+            bundles
+            or len(parts) < 2
+            or len(set(parts)) < len(parts)
+            or not any(free_of(p, inside[e.name]) for p in parts)
+        ):
             continue
         if parts not in vectors:
             whole = tm.stack(*parts)
