@@ -36,7 +36,8 @@ def _lines(results: Results, figure: Path | None, by_processor: bool) -> Iterato
     yield HEAD + (BY_PROCESSOR if by_processor else "")
     yield from _machine(json.loads(results.path.read_text("utf-8"))["machine"])
     if figure:
-        yield f"\n![Time against T and against n]({figure.name})"
+        yield f"\n![Time against T and against n]({figure.name})\n"
+        yield "An LSTM in float64 on one thread; JAX in the faster of its two forms. Lower is faster."
     yield from _targets(results)
     for dtype, threads in (("float64", 1), ("float32", 1), ("float64", 2), ("float32", 2)):
         yield from _race(results, dtype, threads)
