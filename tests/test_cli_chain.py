@@ -319,6 +319,16 @@ def test_a_cell_without_a_loss_is_analysed_and_elsewhere_the_error_speaks_no_pyt
         assert "loss=None" not in error
 
 
+def test_measurements_that_fail_are_told_and_end_with_status_1(monkeypatch):
+    def fails(self, seed):
+        raise ValueError("no luck")
+
+    monkeypatch.setattr("rnnderive.chains.ensemble.Ensemble.measure", fails)
+    status, told, error = call("sweep", "vanilla", "--axis", "gain=1,2", "--size", "h=3", "--set", "T=9")
+    assert (status, error) == (1, "error: 2 measurements failed; the first: ValueError: no luck\n")
+    assert "failed" in told
+
+
 def test_control_c_in_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):
     def interrupted(self, seed):
         raise KeyboardInterrupt

@@ -258,7 +258,7 @@ def _try(ensemble: Ensemble, axes: Mapping[str, list[Any]], memory: float) -> No
     first.at(largest).check_memory(memory)
     for point in points:
         ((name, value),) = point.items()
-        if name in ("scheme", "forget_bias") or value is axes[name][0]:
+        if name in ("scheme", "forget_bias") or value in axes[name][:2]:  # of two gains one is not 1
             first.at({**point, "T": 2}).draw(0)
 
 

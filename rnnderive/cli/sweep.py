@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -95,7 +96,7 @@ def sweep(
     """Measure random networks of a cell over a grid: where gradients vanish, where they explode.
 
     Axes: gain, input_scale, state_scale, T, forget_bias, scheme, and widths.  A sweep with
-    --results that was stopped goes on where it was.
+    --results that was stopped goes on where it was.  Exit status 1 when a measurement failed.
 
     \b
     Examples:
@@ -126,7 +127,8 @@ def sweep(
     _check_widths(net, own)
     sizes = completed(net, {**widths, **own})
     try:
-        with on_the_command_line(), _executor(workers, scheduler) as executor:
+        with warnings.catch_warnings(), on_the_command_line(), _executor(workers, scheduler) as executor:
+            warnings.filterwarnings("ignore", ".*measurements failed")  # said below
             found = phase_diagram(
                 net, axes, sizes=sizes, seeds=seeds, executor=executor, results=results, memory=memory, **fixed
             )  # fmt: skip
@@ -141,6 +143,8 @@ def sweep(
         complain(f"{len(found.sweep.failures)} measurements failed; the first: {found.sweep.failures[0].error}")
     if figure is not None:  # after the table: what goes wrong here does not cost it
         _draw(found, quantity or Quantity.rate, place, figure)
+    if found.sweep.failures:
+        raise typer.Exit(1)
 
 
 def _alone(found: Phases, net: Recurrence, cell: str) -> str:

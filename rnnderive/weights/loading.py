@@ -322,7 +322,7 @@ def _head(net: Recurrence, params: Mapping[str, Any], linear: Linear | None) -> 
 
 def _by_name(file: Checkpoint, net: Recurrence | None, names: Mapping[str, str]) -> dict[str, Any]:
     if net is None:
-        raise InputError("names= says which array is which parameter of net; give net too")
+        raise InputError("names= is about the parameters of a recurrence; give net= too")
     out = {}
     for parameter, name in names.items():
         if parameter not in net.parameters:

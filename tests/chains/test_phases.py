@@ -318,6 +318,7 @@ def test_categories_and_what_is_not_finite_are_drawn(diagram: Phases) -> None:
         ({"scheme": [3]}, {}, "scheme is 3; expected a name"),
         ({"forget_bias": [1.0]}, {}, "no gate with a bias keeps the state"),
         ({"gain": [2.0]}, {"cell": "mingru"}, "no recurrent weights to multiply"),
+        ({"gain": [1.0, 2.0]}, {"cell": "mingru"}, "no recurrent weights to multiply"),
         ({"h": [0]}, {}, "expected a whole number from 1"),
         ({"gain": [1.0]}, {"sizes": {"h": 3, "y": 1}}, "give the sizes {'x'"),
         ({"gain": [1.0]}, {"sizes": 3}, "expected widths by name"),

@@ -223,7 +223,7 @@ def test_files_that_are_not_models(tmp_path):
         ({"loss": "hinge"}, "unknown loss 'hinge'"),
         ({"at": "first"}, "found at='first'"),
         ({"activation": "relu"}, "for a plain recurrent layer"),
-        ({"names": {"W_f": "rnn.weight_ih_l0"}}, "give net too"),
+        ({"names": {"W_f": "rnn.weight_ih_l0"}}, "names= is about the parameters of a recurrence; give net= too"),
     ],
 )
 def test_options_that_do_not_fit_are_named(options, message, tmp_path):
