@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from rnnderive import cells
+from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.report import languages
 from rnnderive.report.cell_report import cell_document, cell_report
@@ -100,23 +101,32 @@ class _Report(ModuleType):
     """This room is also the call that writes a report: ``rnnderive.report(net, "lstm.pdf")``."""
 
     def __call__(self, net: Recurrence | str, path: Any, *, engine: str = "auto", **options: Any) -> Path:
-        """Write the report on a recurrence as a PDF, with its ``.tex`` beside it; return the path.
+        """Write the report on a recurrence; return the path.
 
         Parameters
         ----------
         net : Recurrence or str
             The network, a library name (``lstm``), or equations as text.
         path : path
-            Where the PDF goes, as in ``reports/lstm.pdf``.
+            Where it goes and what it is: ``lstm.pdf`` (with its sources), ``lstm.html``, ``lstm.md`` or ``lstm.tex``.
         engine : {"auto", "typst", "tex"}
             What makes the PDF; Typst needs no TeX.
         **options
             ``lang``, ``detail``, ``parts``, ``T``, ``seed``: see :func:`cell_document`.
+
+        Raises
+        ------
+        InputError
+            For a path of another kind, and for options that are not there.
         """
         target = Path(path)
+        form = target.suffix.removeprefix(".")
+        if form not in FORMATS:
+            raise InputError(f"{target.name!r} is no report; expected a name that ends in .{', .'.join(FORMATS)}")
         if isinstance(net, str):
             net = cells.LIBRARY[net]() if net in cells.LIBRARY else Recurrence.parse(net)
-        return cell_report(net, target.stem, target.parent, engine=engine, **options)
+        document = cell_document(net, target.stem, **options)
+        return build(document, target.parent, target.stem, engine, (form,)).files[form]
 
 
 sys.modules[__name__].__class__ = _Report
