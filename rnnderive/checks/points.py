@@ -161,7 +161,7 @@ def _draw(
     lead = () if batch is None else (batch,)
     for name in [*net.parameters, *net.inputs, *net.initial_states]:
         rows, columns = (int(sp.sympify(s).subs({**sizes, tm.T: T})) for s in net.shape(name))
-        tail = (rows,) if columns == 1 else (rows, columns)
+        tail = (rows,) if net.shape(name)[1] == 1 else (rows, columns)  # a matrix of one column stays one
         initial = name in net.initial_states
         if name in net.parameters:
             params[name] = _weight(rng, tail)

@@ -217,7 +217,7 @@ def fits(problem: Problem, pulled: Adjoint, name: str, array: Any, at: Point) ->
     """Whether an array has the shape of a quantity."""
     sizes = {**at.sizes}
     rows, columns = (int(s.subs(sizes)) for s in pulled.net.shape(name))
-    tail = (rows,) if columns == 1 else (rows, columns)
+    tail = (rows,) if pulled.net.shape(name)[1] == 1 else (rows, columns)
     lead = () if at.batch is None or name in pulled.net.shared else (at.batch,)
     timed = (at.T,) if pulled.net[name].timed else ()
     return bool(np.shape(array) == (*timed, *lead, *tail))

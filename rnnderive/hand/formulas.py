@@ -120,10 +120,11 @@ class Formulas:
 
     def _together(self, problem: Problem, of: str, values: list[Any], batch: int | None) -> Any:
         """The members' values as one array in the cell's layout; what they share is summed."""
-        arrays = [np.stack([_flat(s) for s in v]) if isinstance(v, list) else _flat(v) for v in values]
+        adjoint = problem.derivation.adjoint
+        column = adjoint.shape(of)[1] == 1
+        arrays = [np.stack([_flat(s, column) for s in v]) if isinstance(v, list) else _flat(v, column) for v in values]
         if batch is None:
             return arrays[0]
-        adjoint = problem.derivation.adjoint
         if of in adjoint.shared:
             return np.sum(arrays, axis=0)
         return np.stack(arrays, axis=1 if isinstance(values[0], list) else 0)
@@ -206,9 +207,9 @@ class Formulas:
             raise InputError("these formulas were read for another network")
 
 
-def _flat(array: Any) -> Any:
-    """An array of the language in the cell's layout: a column is a vector."""
-    return array[:, 0] if array.shape[1] == 1 else array
+def _flat(array: Any, column: bool) -> Any:
+    """An array of the language in the cell's layout: a column is a vector, a matrix of one column is not."""
+    return array[:, 0] if column and array.shape[1] == 1 else array
 
 
 def _compared(name: str, found: Any, expected: Any, by: str) -> Verdict:

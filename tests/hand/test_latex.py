@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import rnnderive as rd
+from rnnderive import printing as pr
 from rnnderive.errors import InputError, LanguageError
 from rnnderive.hand.latex import read_latex
 from rnnderive.hand.problem import Problem
