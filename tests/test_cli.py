@@ -249,7 +249,9 @@ def test_report_prints_the_path_last(monkeypatch, tmp_path):
     import rnnderive.report as report
 
     asked = []
-    monkeypatch.setattr(report, "lecture", lambda output, *, engine: asked.append((output, engine)) or output / "l.pdf")
+    monkeypatch.setattr(
+        report, "lecture", lambda output, *, engine, **_: asked.append((output, engine)) or output / "l.pdf"
+    )
     monkeypatch.setattr(
         report, "cell_report", lambda net, name, output, *, engine: asked.append((name, engine)) or output / "c.pdf"
     )

@@ -17,6 +17,8 @@ from rnnderive.report.parts.formulas import number_math
 __all__ = ["behaviour", "bound_words", "details", "headline", "norms_figure", "path_table"]
 
 NOTICEABLE = 0.001  # nats a step
+NOISE = 1e-9  # a smaller standard error is rounding
+NEAR = 1e-3  # so near to 1 a bound needs more digits
 
 
 def behaviour(case: Case) -> list[doc.Section]:
@@ -66,20 +68,22 @@ def norms_figure(case: Case, analysis: Analysis) -> doc.Figure:
 
 
 def headline(case: Case, verdict: Verdict) -> tuple[doc.Inline, ...]:
-    """The verdict in one sentence."""
-    rate, error = case.words.number(verdict.rate.value, "+.4f"), case.words.number(verdict.rate.error, ".4f")
-    measured = {"rate": rate, "error": error} if verdict.rate.error else {"rate": rate}
-    rated = case.words("verdict.rate_error" if verdict.rate.error else "verdict.rate", **measured)
-    halves = case.words.number(verdict.rate.half_life, ".3g")
+    """The verdict in one sentence; of a batch that of the typical sequence."""
+    words = case.words
+    measured = {"rate": words.number(verdict.rate.value, "+.4f")}
+    if verdict.rate.error > NOISE:
+        measured["error"] = words.number(verdict.rate.error, ".2g")
+    rate = words("verdict.rate_error" if "error" in measured else "verdict.rate", **measured)
+    what = words(f"verdict.of_{verdict.of}")
     key = f"verdict.{verdict.kind.replace(' ', '_')}"
     match verdict.kind:
         case "vanishing" | "exploding" | "chaotic":
-            return case.words(key, rate=rated, halves=halves)
-        case "critical":
-            return case.words(key, rate=rated, steps=verdict.steps)
+            return words(key, what=what, rate=rate, halves=words.number(verdict.rate.half_life, ".3g"))
+        case "critical" | "undetermined":
+            return words(key, what=what, rate=rate, steps=verdict.steps)
         case "cut off":
-            return case.words(key, steps=verdict.cut or 0)
-    return case.words(key)
+            return words(key, what=what, steps=verdict.cut or 0)
+    return words(key)
 
 
 def details(case: Case, analysis: Analysis) -> list[tuple[doc.Inline, ...]]:
@@ -118,14 +122,18 @@ def _cause(case: Case, cause: Cause, functions: dict[str, str]) -> tuple[doc.Inl
 
 def bound_words(case: Case, bounds: Bounds) -> tuple[doc.Inline, ...]:
     """What the bound says: the sufficient condition and the necessary one told apart."""
-    limit = case.words.number(bounds.limit, ".4f")
-    if not np.isfinite(bounds.limit):
-        return case.words("bound.none")
-    if bounds.limit == 0.0:
-        return case.words("bound.zero")
-    if bounds.limit < 1.0:
-        return case.words("bound.vanishes", limit=limit, rate=case.words.number(-np.log(bounds.limit), ".4f"))
-    return case.words("bound.open", limit=limit)
+    words, limit = case.words, bounds.limit
+    if not np.isfinite(limit):
+        return words("bound.none")
+    if limit == 0.0:
+        return words("bound.zero") if len(bounds.blocks) == 1 else words("bound.nilpotent", steps=len(bounds.blocks))
+    subject = words("bound.factor" if len(bounds.blocks) == 1 else "bound.long_run")
+    if abs(limit - 1.0) <= bounds.rounding:
+        return words("bound.one", subject=subject)
+    shown = words.number(limit, ".6g" if abs(limit - 1.0) < NEAR else ".4f")
+    if limit < 1.0:
+        return words("bound.vanishes", subject=subject, limit=shown, rate=words.number(-np.log(limit), ".3g"))
+    return words("bound.open", subject=subject, limit=shown)
 
 
 # ---------------------------------------------------------------- tables

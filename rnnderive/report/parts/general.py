@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from rnnderive import printing as pr
 from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
 from rnnderive.report.parts.case import Case
-from rnnderive.report.parts.formulas import equal
+from rnnderive.report.parts.formulas import equal, substituted
 from rnnderive.report.parts.steps import lines
 
 __all__ = ["closed", "general"]
@@ -21,11 +22,26 @@ def general(case: Case) -> list[doc.Section]:
         blocks.append(lines(case, case.leading, tm.T, local="no"))
     except RnnDeriveError:
         blocks.append(case.say("general.none", name=case.formula(case.leading)))
-    others = [p for p in case.net.parameters if p != case.leading]
-    if others:
-        blocks.append(case.say("general.others"))
-        blocks += [closed(case, name) for name in others]
+    for names in _alike(case):
+        first, rest = names[0], names[1:]
+        if first != case.leading:
+            blocks += [case.say("general.other", name=case.formula(first)), closed(case, first)]
+        if rest:
+            blocks.append(case.say("general.alike", name=case.formula(first), names=case.listed(rest)))
     return [case.section("general.title", blocks)]
+
+
+def _alike(case: Case) -> list[list[str]]:
+    """The parameters by the form of their gradient, the leading one first: those of one loop differ in a name only."""
+    groups: dict[Any, list[str]] = {}
+    for name in (case.leading, *(p for p in case.net.parameters if p != case.leading)):
+        try:
+            own = {case.math(case.net.leaf(name)): pr.Word("")}
+            form = substituted(case.math(case.d.chain(name)), own)
+        except RnnDeriveError:
+            form = name
+        groups.setdefault(form, []).append(name)
+    return list(groups.values())
 
 
 def closed(case: Case, wrt: str) -> doc.Equation | doc.Paragraph:

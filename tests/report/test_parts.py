@@ -1,0 +1,275 @@
+"""Parts of a report: what they show is what the derivation, the run and the checks gave, in every language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from rnnderive import cells
+from rnnderive import printing as pr
+from rnnderive import report as rp
+from rnnderive.calculus.steps import RULES
+from rnnderive.chains import Cause, Rate, Verdict
+from rnnderive.chains import chains as chains_of
+from rnnderive.checks import check, point
+from rnnderive.cli import app
+from rnnderive.derivation import derive, reference_run
+from rnnderive.errors import InputError
+from rnnderive.language import Recurrence, T
+from rnnderive.printing.style import TINTS
+from rnnderive.programs import prepare
+from rnnderive.report import figures, languages
+from rnnderive.report import parts as pt
+from rnnderive.report.parts.behaviour import bound_words, headline
+from rnnderive.report.parts.formulas import array_math, substituted
+from rnnderive.report.parts.jacobians import step_paths
+from rnnderive.report.parts.terms import term_table
+from rnnderive.report.parts.verification import slug
+
+LOOPS = [n for n in cells.LIBRARY if n != "dense"]
+QUICK = ("notation", "model", "steps", "general", "jacobians", "adjoint", "components", "terms", "numbers", "code")
+
+
+def case(name: str = "vanilla", **options: Any) -> pt.Case:
+    return pt.Case(cells.load(name), name, **options)
+
+
+def nodes(value: Any) -> Iterator[Any]:
+    """Every value inside a document."""
+    yield value
+    if isinstance(value, list | tuple):
+        for v in value:
+            yield from nodes(v)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for f in fields(value):
+            yield from nodes(getattr(value, f.name))
+
+
+# ---------------------------------------------------------------- Jacobians and their paths
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_paths_through_a_step_add_up_to_the_jacobian(name: str) -> None:
+    net = cells.load(name)
+    at = point(net, T=4)
+    run = reference_run(net, prepare(net, at.params, at.inputs))
+    for chain in chains_of(net):
+        for v in chain.states:
+            for u in chain.states:
+                block = chain.block(v, u)
+                paths = step_paths(chain.net, chain, v, u)
+                assert bool(paths) is not block.is_null
+                if paths:
+                    whole = sum(np.asarray(run.term(p.factor, 2), dtype=float) for p in paths)
+                    assert whole == pytest.approx(np.asarray(run.term(block, 2), dtype=float), rel=1e-10, abs=1e-12)
+
+
+def test_a_reset_gate_makes_a_path_of_four() -> None:
+    (chain,) = chains_of(cells.gru())
+    assert [p.names for p in step_paths(chain.net, chain, "h", "h")] == [
+        ("h", "h"), ("h", "z", "h"), ("h", "h_add", "h"), ("h", "r", "h_add", "h"),
+    ]  # fmt: skip
+
+
+# ---------------------------------------------------------------- colours, numbers, terms
+
+
+@pytest.mark.parametrize("name", ["vanilla", "lstm", "stacked_lstm", "bidirectional_rnn"])
+def test_a_factor_and_its_arrow_share_colour_and_number(name: str) -> None:
+    c = case(name)
+    graph, tints = c.graph(c.leading), c.tints(c.leading)
+    assert [e.number for e in tints.edges] == list(range(1, len(tints.edges) + 1))
+    painted = [n for n in nodes(tints.paint(c.math(c.d.chain(c.leading, c.T)))) if isinstance(n, pr.Tinted)]
+    assert {(n.mark, n.tint) for n in painted} == {(str(e.number), e.tint) for e in tints.edges}
+    assert not any(isinstance(inner, pr.Tinted) for n in painted for inner in nodes(n.body))
+    figure = figures.gradient_graph(graph, tints.edges)
+    drawn = {t.get_text(): t.get_color() for t in figure.axes[0].texts if t.get_text().isdigit()}
+    assert drawn == {str(e.number): TINTS[e.tint] for e in tints.edges}
+
+
+def test_the_last_row_of_the_term_table_is_the_gradient_and_shares_are_a_whole() -> None:
+    c = case("lstm")
+    table = term_table(c, "W_f")
+    _, gradients = c.d.lambdify()(*c.numbers)
+    assert rp.plain(table.rows[-1][3]) == f"{np.linalg.norm(gradients['W_f']):.4g}"
+    assert [row[0] for row in table.rows[:-1]] == ["3", "2", "1"]
+    assert sum(float(str(row[4]).rstrip("%")) for row in table.rows[:-1]) == pytest.approx(100, abs=0.2)
+
+
+def test_numbers_are_put_in_the_place_of_whole_names_only() -> None:
+    net = cells.gru()
+    shown = substituted(net["z"].right.math(net.notation), {pr.name_math("W"): pr.Numeral("7")})
+    assert "7" not in pr.text(shown)
+    assert "7" in pr.text(substituted(net["h_add"].right.math(net.notation), {pr.name_math("W"): pr.Numeral("7")}))
+
+
+def test_every_worked_line_ends_with_the_value_of_the_run() -> None:
+    c = case("lecture", detail="full")
+    lines = [b for s in pt.PARTS["numbers"](c) for b in s.blocks if isinstance(b, rp.Equation)]
+    ends = {e.math.items[0]: e.math.items[-1] for e in lines if isinstance(e.math, pr.Infix) and "=" in e.math.signs}
+    for step in (1, 2, 3):
+        assert ends[pr.with_index(pr.Letter("h"), pr.Numeral(str(step)))] == array_math(c.course["h"][step - 1])
+    substituted_line = next(e for e in lines if e.math.items[0] == pr.with_index(pr.Letter("h"), pr.Numeral("1")))
+    assert array_math(c.numbers[1]["h0"]) in list(nodes(substituted_line.math.items[2]))
+
+
+def test_a_right_to_left_loop_begins_with_its_last_step() -> None:
+    net = Recurrence.parse("h_R[t] = tanh(W @ x[t] + U @ h_R[t+1] + b)\nL = squared_error(h_R[1], target)")
+    (section,) = rp.cell_document(net, "right", parts=["numbers"]).sections
+    said = [plain(b.content) for b in section.blocks if isinstance(b, rp.Paragraph)]
+    assert "Forward, step 3:" in said and "Forward, step 1:" not in said
+
+
+# ---------------------------------------------------------------- languages
+
+
+@pytest.mark.parametrize("lang", languages.available())
+def test_every_rule_rung_method_and_tolerance_has_its_words(lang: str) -> None:
+    words = languages.load(lang)
+    for kind, template in RULES.items():
+        assert set(re.findall(r"\{(\w+)\}", template)) == set(re.findall(r"\{(\w+)\}", words.sentence(f"rule.{kind}")))
+    rows = [*check(cells.vanilla()), *check(derive(cells.vanilla(), truncate=2), rungs="truncation")]
+    for row in rows:
+        assert row.ok
+        for kind, text in (("rung", row.rung), ("method", row.method), ("tolerance", row.tolerance)):
+            words.sentence(f"{kind}.{slug(text)}")
+
+
+@pytest.mark.parametrize("lang", languages.available())
+@pytest.mark.parametrize("kind", ["vanishing", "exploding", "chaotic", "critical", "undetermined", "cut off", "silent"])
+def test_every_verdict_has_a_sentence(lang: str, kind: str) -> None:
+    verdict = Verdict(kind, Rate(-0.25, 0.01), 50, 7, {}, 3, (Cause("", "", 0.1, -0.1, 0.2, "function", "h"),))
+    said = plain(headline(case(lang=lang), verdict))
+    assert said.endswith(".")
+    assert kind in ("cut off", "silent") or ("0,25" if lang == "ru" else "0.25") in said
+
+
+def test_the_english_verdict_says_what_the_analysis_says() -> None:
+    c = case("indrnn")
+    (analysis,) = c.analyses
+    assert plain(headline(c, analysis.verdict)).startswith(str(analysis.verdict.headline).split(":")[0])
+    assert "sufficient for vanishing" in analysis.bounds.words
+    assert "0.999399 < 1" in plain(bound_words(c, analysis.bounds))
+
+
+def test_no_sentence_of_a_russian_report_is_english() -> None:
+    document = rp.cell_document(cells.gru(), "gru", lang="ru")
+    english = r"\b(the|of|and|is|in|at|for|with|step|steps|by|holds|input|parameter|state)\b"
+    texts = list(strings(document.sections))
+    assert len(texts) > 100
+    assert not [s for s in texts if re.search(english, s)]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """The words of a block, without formulas, programs and labels."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for v in value:
+            yield from strings(v)
+    elif isinstance(value, rp.Bold | rp.Emph | rp.Paragraph):
+        yield from strings(value.content)
+    elif is_dataclass(value) and not isinstance(value, pr.Math | rp.Formula | rp.Code | rp.Ref | rp.Listing):
+        shown = ("title", "blocks", "caption", "header", "rows", "items", "rule", "mark", "steps", "alt")
+        yield from strings([getattr(value, f) for f in shown if hasattr(value, f)])
+
+
+def plain(text: Any) -> str:
+    return rp.plain(text).replace("\xa0", " ")
+
+
+# ---------------------------------------------------------------- parts, detail, cells
+
+
+@pytest.mark.parametrize("name", ["dense", "gru_reset_after", "peephole_lstm", "mingru", "bidirectional_rnn"])
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_every_part_of_any_cell_can_be_numbered_and_printed(name: str, lang: str) -> None:
+    if lang == "ru" and name not in ("dense", "mingru"):
+        pytest.skip("one language for the larger cells")
+    document = rp.cell_document(cells.load(name), name, lang=lang, parts=QUICK)
+    assert len(document.sections) >= len(QUICK) - 1
+    assert rp.typst_source(document) and rp.latex_source(document)
+
+
+def test_parts_are_chosen_and_stand_in_the_order_of_a_report() -> None:
+    assert pt.chosen("lecture", ["code", "model"]) == ("model", "code")
+    assert set(pt.chosen("brief")) < set(pt.chosen("lecture"))
+    with pytest.raises(InputError, match="found the parts modle; expected some of result, notation, model"):
+        pt.chosen("lecture", ["modle"])
+    with pytest.raises(InputError, match="detail is 'long'; expected one of brief, lecture, full"):
+        pt.chosen("long")
+
+
+def test_detail_says_how_much_is_written_out() -> None:
+    lengths = [
+        len([n for n in nodes(pt.PARTS["steps"](case(detail=detail))) if isinstance(n, rp.Step)])
+        for detail in ("brief", "full")
+    ]
+    assert lengths[0] < lengths[1]
+
+
+def test_no_more_steps_than_can_be_read() -> None:
+    with pytest.raises(InputError, match="T is 13; a derivation is written out for 1 to 12 steps"):
+        case(T=13)
+
+
+def test_the_closed_form_stands_for_parameters_that_share_it() -> None:
+    (section,) = pt.PARTS["general"](case("lstm"))
+    displays = [b for b in section.blocks if isinstance(b, rp.Equation)]
+    said = " ".join(rp.plain(b.content) for b in section.blocks if isinstance(b, rp.Paragraph))
+    assert len(displays) == 1 and all(pr.text(pr.name_math(n)) in said for n in ("b_f", "W_o", "b_y"))
+    c = case("lstm")
+    for name in ("b_f", "W_o"):
+        form = {c.math(c.net.leaf(n)): pr.Word("") for n in (name, "W_f")}
+        assert substituted(c.math(c.d.chain(name, T)), form) == substituted(c.math(c.d.chain("W_f", T)), form)
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["report", *arguments])
+
+
+def test_a_cell_from_a_file_in_russian(tmp_path: Any) -> None:
+    (tmp_path / "leaky.txt").write_text("h[t] = (1 - a) * h[t-1] + a * tanh(W @ x[t])\nL = squared_error(h[T], z)\n")
+    result = run(str(tmp_path / "leaky.txt"), "-o", str(tmp_path / "out"), "--lang", "ru", "--format", "md",
+                 "--parts", "model,adjoint")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "out" / "leaky.md").read_text("utf-8")
+    assert "Модель" in written and "Обозначения" not in written
+
+
+def test_the_weights_of_a_model_are_run(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    state = {"rnn.weight_ih_l0": rng.normal(size=(4, 3)), "rnn.weight_hh_l0": 0.4 * rng.normal(size=(4, 4)),
+             "rnn.bias_ih_l0": np.zeros(4), "rnn.bias_hh_l0": np.zeros(4)}  # fmt: skip
+    np.savez(tmp_path / "model.npz", **state)
+    result = run("--weights", str(tmp_path / "model.npz"), "-o", str(tmp_path / "out"), "--format", "md",
+                 "--parts", "behaviour", "--text", "a cat exists")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "out" / "model.md").read_text("utf-8")
+    written = written.replace("\xa0", " ")
+    assert "3 steps, 4 state entries, on the weights and the input that were given" in written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lecture", "--parts", "model"), "found --parts with the report lecture"),
+        (("gru", "--quick"), "found --quick with the report 'gru'"),
+        (("gru", "--layer", "rnn"), "found --layer without --weights"),
+        ((), "there is nothing to report on"),
+        (("gru", "--lang", "xx"), "no words for the language 'xx'"),
+    ],
+)
+def test_what_has_no_effect_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2 or isinstance(result.exception, InputError)
+    assert message in (result.output + str(result.exception))
