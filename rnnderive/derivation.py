@@ -24,6 +24,7 @@ from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.terms import Term, t
 from rnnderive.printing import Told
 from rnnderive.programs import Program, prepare
+from rnnderive.programs.threads import check_threads
 
 __all__ = ["Derivation", "derive"]
 
@@ -230,13 +231,16 @@ class Derivation(Told):
 
     # ------------------------------------------------------------ programs
 
-    def lambdify(self, wrt: Iterable[str] | str | None = None) -> Program:
+    def lambdify(self, wrt: Iterable[str] | str | None = None, *, threads: int = 1) -> Program:
         """The gradient as a NumPy function ``(params, inputs) -> (loss, grads)``.
 
         Parameters
         ----------
         wrt : names, optional
             By default what was derived; inputs may be added.
+        threads : int
+            How many threads share a batch, with BLAS at one thread in each.  Gradients of the parts are added
+            in one order: the same bits for the same number.
 
         Returns
         -------
@@ -254,19 +258,23 @@ class Derivation(Told):
         """
         if wrt is not None:
             names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-            return derive(self.net, names, truncate=self.truncate).lambdify()
-        return self._gradient
+            return derive(self.net, names, truncate=self.truncate).lambdify(threads=threads)
+        check_threads(self.net, threads)
+        return self._programs.setdefault(threads, self._gradient(threads))
 
     @cached_property
-    def _gradient(self) -> Program:
+    def _programs(self) -> dict[Any, Program]:
+        return {}
+
+    def _gradient(self, threads: int = 1) -> Program:
         return Program(
             self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
-            note="The loss of a recurrent network and its gradient (back-propagation through time).",
+            note="The loss of a recurrent network and its gradient (back-propagation through time).", threads=threads,
         )  # fmt: skip
 
     def source(self) -> str:
         """The gradient's program as a readable module that needs NumPy alone."""
-        return self._gradient.source
+        return self.lambdify().source
 
     @cached_property
     def forward(self) -> Program:

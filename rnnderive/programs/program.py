@@ -11,6 +11,7 @@ from rnnderive.programs.arrays import Arrays, Preparation, restore
 from rnnderive.programs.passes import optimise
 from rnnderive.programs.passes.fuse import Names
 from rnnderive.programs.source import write_module
+from rnnderive.programs.threads import in_threads
 
 __all__ = ["Program"]
 
@@ -36,6 +37,8 @@ class Program:
         Whether results are gradients, to be returned in the shape of the array they belong to.
     note : str
         First line of the generated module.
+    threads : int
+        How many threads share a batch; see :mod:`rnnderive.programs.threads`.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class Program:
         with_loss: bool = False,
         restored: bool = False,
         note: str = "",
+        threads: int = 1,
     ) -> None:
         self.net, self.origin, self.outputs = net, origin, dict(outputs)
         self.function, self.with_loss, self.restored, self.note = function, with_loss, restored, note
+        self.threads = threads
 
     @cached_property
     def source(self) -> str:
@@ -104,10 +109,15 @@ class Program:
         """
         return self.run(self.preparation(params, inputs))
 
+    def compute(self, arrays: Arrays) -> Any:
+        """What the generated function returns for arrays that have been checked."""
+        function = self.raw if arrays.batch in (None, 1) else self.batch_raw
+        return function(arrays.params, arrays.inputs)
+
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""
-        function = self.raw if arrays.batch in (None, 1) else self.batch_raw
-        result = function(arrays.params, arrays.inputs)
+        whole = self.threads == 1 or arrays.batch is None
+        result = self.compute(arrays) if whole else in_threads(self.compute, self.origin, arrays, self.threads)
         table = result[1] if self.with_loss else result
         if self.restored:
             table = {n: restore(g, n, self.origin, arrays) for n, g in table.items()}
