@@ -200,6 +200,7 @@ def idle(monkeypatch):
         ("chain lstm --size h=20000", "119 GiB of memory, more than the 8 GiB allowed: .* h 20000.*--memory 131"),
         ("chain lstm --T 100000000", "more than the 8 GiB allowed: .* 100000000 steps"),
         ("chain lstm --batch 10000000", "10000000 sequences"),
+        ("chain lstm --T 300000 --spectrum", "more than the 8 GiB allowed: .* 300000 steps"),
         ("chain lstm --memory 0.001", "more than the 0.001 GiB allowed"),
         ("sweep lstm --axis h=8,20000", "more than the 8 GiB allowed: .* h 20000, .*--memory"),
         ("sweep lstm --axis gain=0:1:1000 --axis T=2:1001:1000", "(1000 gain × 1000 T × 1 seed), .*--most 1000000"),

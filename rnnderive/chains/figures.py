@@ -26,7 +26,7 @@ from rnnderive.chains.drawing import (
     whole_numbers,
 )
 from rnnderive.chains.paths import Path
-from rnnderive.chains.trace import middle
+from rnnderive.chains.trace import MOST_BYTES, middle
 from rnnderive.chains.truncation import Truncation
 from rnnderive.errors import InputError
 from rnnderive.printing.style import COLOURS, style
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Plots"]
 
 FIGURES = ("norms", "contributions", "spectrum", "paths", "gates", "gate_means", "drift", "truncation")
-MOST_STEPS = 20_000  # for what needs all Jacobians at once
+MOST_STEPS = 20_000  # for what takes long
 MOST_TOKENS = 40
 
 
@@ -69,9 +69,11 @@ class Plots:
         ('norms', 'spectrum', 'paths', 'drift')
         """
         trace = self.analysis.trace
+        held = 8 * trace.T * trace.size**2 * (trace.course.batch or 1)  # all Jacobians at once
         reasons = {
             "gates": self.analysis.gates, "gate_means": self.analysis.gates, "contributions": trace.speaks,
-            "spectrum": trace.T <= MOST_STEPS, "truncation": trace.speaks and 1 < trace.T <= MOST_STEPS,
+            "spectrum": trace.T <= MOST_STEPS and held <= MOST_BYTES,
+            "truncation": trace.speaks and 1 < trace.T <= MOST_STEPS,
         }  # fmt: skip
         return tuple(name for name in FIGURES if reasons.get(name, True))
 

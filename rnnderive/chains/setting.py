@@ -77,6 +77,7 @@ def setting(
     scale: float | None = None,
     state_scale: float | None = None,
     seed: int = 0,
+    whole: bool = False,
     memory: float = MEMORY,
 ) -> Setting:
     """Put together what an analysis needs, from files or drawn from a seed.
@@ -107,6 +108,8 @@ def setting(
     scale, state_scale : float
         Standard deviations of an input that is drawn (1), and of the initial state (0).
     seed : int
+    whole : bool
+        Whether the whole spectrum is wanted, which needs all Jacobians at once.
     memory : float
         In GiB: what needs more is refused before it is begun.
 
@@ -145,13 +148,13 @@ def setting(
         model = load(weights, net, layer=layer or None, dtype=np.float64, **(read or {}))
         net, params = model.net, model.params
         known = solved(net, {n: a.shape for n, a in params.items()})
-        check_memory(net, known, T=steps, batch=batch, limit=memory)
+        check_memory(net, known, T=steps, batch=batch, whole=whole, limit=memory)
         notes = [f"weights: {weights} ({model.layer})", *model.notes, *notes]
     else:
         assert net is not None
         given = completed(net, sizes or {}, None if array is None else array.shape[-1])
         known = solved(net, *from_widths(net, given))
-        check_memory(net, known, T=steps, batch=batch, limit=memory)
+        check_memory(net, known, T=steps, batch=batch, whole=whole, limit=memory)
         scheme = scheme or "glorot"
         factor = 1.0 if gain is None else gain
         params = initialise(net, seed, sizes=given, scheme=scheme, roles=with_gain(net, scheme, roles, factor))
@@ -160,13 +163,13 @@ def setting(
     spread = 1.0 if scale is None else scale
     inputs = _given(net, known, array, tokens, spread, seed)
     sizes_known = {**dict.fromkeys(net.sizes, OUTPUTS), **known}
-    whole = drawn(
+    filled = drawn(
         net, inputs, sizes_known, T=steps, batch=batch, seed=seed, input_scale=spread, state_scale=state_scale or 0.0
     )
     if array is None and tokens:
         notes.append(f"input: {_count(steps, 'word')}, each with a random vector of its own, seed {seed}")
-    notes += _told(net, whole, inputs, steps, spread, state_scale or 0.0, seed)
-    return Setting(net, dict(params), whole, tokens, tuple(notes))
+    notes += _told(net, filled, inputs, steps, spread, state_scale or 0.0, seed)
+    return Setting(net, dict(params), filled, tokens, tuple(notes))
 
 
 def _check_use(**options: Any) -> None:

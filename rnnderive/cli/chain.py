@@ -126,7 +126,7 @@ def chain(
             net, weights=weights, layer=tuple(layer or ()), read=reading,
             text=text, vectors=vectors, source=source, T=horizon, batch=batch, sizes=dict(pairs(size, int)),
             scheme=scheme, roles={name: number_or_words(words) for name, words in pairs(role, str)}, gain=gain,
-            scale=scale, state_scale=state_scale, seed=seed, memory=memory,
+            scale=scale, state_scale=state_scale, seed=seed, whole=spectrum, memory=memory,
         )  # fmt: skip
     notes = tuple(map(in_options, found.notes))
     parts: dict[str, Any] = {}

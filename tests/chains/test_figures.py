@@ -210,7 +210,14 @@ def test_nothing_is_an_empty_picture_at_one_step():
         for line in ax.lines:
             seen = np.isfinite(line.get_ydata()).any() and (line.get_marker() != "None" or len(line.get_xdata()) > 1)
             assert seen or line.get_label().endswith(": exactly zero")
-    assert "truncation" in found.plot.applicable or found.trace.T == 1
+
+
+def test_figures_that_apply_are_those_that_can_be_drawn(monkeypatch):
+    assert "truncation" not in analysis("lstm", 1).plot.applicable
+    assert analysis("lstm").plot.applicable == FIGURES
+    assert analysis("vanilla").plot.applicable == tuple(WITHOUT_GATES)
+    monkeypatch.setattr("rnnderive.chains.figures.MOST_BYTES", 100)  # what all Jacobians take is more
+    assert set(FIGURES) - set(analysis("lstm").plot.applicable) == {"spectrum"}
 
 
 def test_the_figures_of_a_long_run_are_small_files():
