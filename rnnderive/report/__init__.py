@@ -12,7 +12,7 @@ from typing import Any
 from rnnderive import cells
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
-from rnnderive.report import languages
+from rnnderive.report import blocks, languages
 from rnnderive.report.cell_report import cell_document, cell_report
 from rnnderive.report.chains_report import ChainsReport, chains, chains_document
 from rnnderive.report.comparison_report import comparison, comparison_document
@@ -44,6 +44,7 @@ from rnnderive.report.html_printer import html_fragment, html_source
 from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.lecture_report import lecture, lecture_document
 from rnnderive.report.markdown_printer import markdown_source
+from rnnderive.report.parts.case import Case
 from rnnderive.report.typst_printer import typst_source
 from rnnderive.report.values import to_document, to_html, to_latex
 
@@ -54,6 +55,7 @@ __all__ = [
     "Bold",
     "Box",
     "Bullets",
+    "Case",
     "ChainsReport",
     "Cite",
     "Code",
@@ -72,6 +74,7 @@ __all__ = [
     "Steps",
     "Table",
     "activation_curves",
+    "blocks",
     "build",
     "cell_document",
     "cell_report",

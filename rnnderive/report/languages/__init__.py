@@ -24,6 +24,6 @@ How a sentence is written in the catalogue:
     Emphasis, bold, program text; a backslash before a sign takes its meaning away.
 """
 
-from rnnderive.report.languages.catalogue import Words, available, load
+from rnnderive.report.languages.catalogue import Value, Words, available, load
 
-__all__ = ["Words", "available", "load"]
+__all__ = ["Value", "Words", "available", "load"]

@@ -67,11 +67,14 @@ class Words:
         InputError
             For a name that is not in the catalogue, or values that are not its placeholders.
         """
-        sentence = self.sentence(key)
+        return self.fill(self.sentence(key), values, repr(key))
+
+    def fill(self, sentence: str, values: Mapping[str, Value], name: str = "that") -> tuple[Inline, ...]:
+        """A sentence written as those of the catalogue are, with its placeholders filled."""
         wanted = placeholders(sentence)
         if wanted != set(values):
             raise InputError(
-                f"the sentence {key!r} was given {_listed(values)}; expected {_listed(wanted)} ({sentence!r})"
+                f"the sentence {name} was given {_listed(values)}; expected {_listed(wanted)} ({sentence!r})"
             )
         return tuple(_joined(self._parts(self.unbroken(sentence), values)))
 
