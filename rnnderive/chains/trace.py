@@ -163,13 +163,7 @@ class Trace:
 
         Lags count from :attr:`last`, the last step into which the loss speaks.
         """
-        if self.impulses[: self.last - 1].any():  # earlier losses speak too: this one alone
-            return vector_log_norms(self.impulses[self.last - 1], self.pieces(last=self.last))
-        found = self.cotangents
-        (first,) = self.course.along(self.chain.jacobian, *[1 if self.chain.lag > 0 else self.T] * 2)
-        onward = np.linalg.norm((found.directions[0][..., None, :] @ first)[..., 0, :], axis=-1)
-        with np.errstate(divide="ignore"):
-            return np.concatenate([found.logs[: self.last][::-1], (np.log(onward) + found.logs[0])[None]])
+        return vector_log_norms(self.impulses[self.last - 1], self.pieces(last=self.last))
 
     @property
     def speaks(self) -> bool:

@@ -144,7 +144,7 @@ def test_a_network_without_a_loop_and_what_is_no_network_are_named():
     here = rd.checks.point(rd.cells.dense())
     with pytest.raises(InputError, match="there is no chain to analyse"):
         rd.analyze(rd.cells.dense(), here.params, here.inputs)
-    with pytest.raises(InputError, match="expected a Recurrence or a text of equations, found int"):
+    with pytest.raises(InputError, match="found int; expected a recurrence"):
         rd.analyze(3, {}, {})
 
 
