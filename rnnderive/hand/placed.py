@@ -11,10 +11,11 @@ import numpy as np
 
 from rnnderive.checks.points import Point
 from rnnderive.errors import InputError
+from rnnderive.hand.axes import Axes
 from rnnderive.hand.layouts import Entry, Layout
 from rnnderive.hand.matrix import Matrix
-from rnnderive.hand.parts import Cell, Space
-from rnnderive.hand.problem import Problem
+from rnnderive.hand.parts import Arranged, Cell, Space
+from rnnderive.hand.problem import Problem, upstream_of
 from rnnderive.language import terms as tm
 
 __all__ = ["Placed"]
@@ -64,8 +65,17 @@ class Placed:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """The person's name → entry, for what comes from outside and for what the layout mentions."""
-        own = [Entry(n, Cell(n)) for n in self.given if n not in self.layout.mentioned]
+        own = [self._unsaid(n) for n in self.given if n not in self.layout.mentioned]
         return {e.name: e for e in (*self.layout.entries, *own)}
+
+    def _unsaid(self, name: str) -> Entry:
+        """An array that the layout does not mention lies as the cell's; a gradient from outside, as what it is of."""
+        of = next((n for n in self.problem.net.sequences if name == upstream_of(n)), None)
+        axes = next((e.axes for e in self.layout.entries if e.axes and e.part.names == (of,)), None)
+        if axes is None:
+            return Entry(name, Cell(name))
+        order = tuple(s.removesuffix("+1") for s in axes.order)  # it has no slot for the initial state
+        return Entry(name, Arranged(Cell(name), Axes(order, axes.listed)))
 
     def entry(self, name: str) -> Entry | None:
         """That of a name; sequences and quantities of the adjoint have theirs without a line."""

@@ -306,3 +306,27 @@ def test_upstream_gradients_have_axes_too():
     here = Placed(Layout.parse("dh = up_h: b t n"), problem, problem.sizes, 6, 2)
     assert np.array_equal(here.arrays(problem.point)["dh"], problem.point["up_h"].transpose(1, 0, 2))
     assert here.upstream == ("dh",)
+
+
+def test_a_gradient_from_outside_lies_as_what_it_is_the_gradient_of():
+    cell = rd.Recurrence.parse("h[t] = tanh(W @ x[t] + U @ h[t-1])", loss=None)
+
+    def forward(x, h0, W, U):  # rows, time in the middle
+        states = [h0]
+        for t in range(x.shape[1]):
+            states.append(np.tanh(x[:, t] @ W.T + states[-1] @ U.T))
+        return np.stack(states[1:], axis=1), (x, states, W, U)
+
+    def backward(dh, cache):
+        x, states, W, U = cache
+        dW, dU, d = np.zeros_like(W), np.zeros_like(U), 0
+        for t in reversed(range(x.shape[1])):
+            a = (d + dh[:, t]) * (1 - states[t + 1] ** 2)
+            dW, dU, d = dW + a.T @ x[:, t], dU + a.T @ states[t], a @ U
+        return dW, dU
+
+    verdict = rd.verify(
+        cell, backward, forward=forward, upstream="h", batch=3, outputs="h cache", names="dW dU",
+        layout="x = x: b t n\nh = h: b t n",
+    )  # fmt: skip
+    assert verdict.ok, str(verdict)
