@@ -66,6 +66,7 @@ def _parameters(g: Gates, shapes: Shapes, order: str, problem: Problem, own: set
     flat = [b, *(n for n in readouts if problem.net.shape(n)[1] == 1)]
     yield from _assigned(shapes, [W, U, *both, *(n for n in readouts if n not in flat)], flat, wanted)
     yield from _by_letter(g, shapes, readouts)
+    yield from _by_place(g, shapes, order, readouts)
 
 
 def _names(text: str) -> set[str]:
@@ -121,6 +122,41 @@ def _by_letter(g: Gates, shapes: Shapes, readouts: Sequence[str]) -> Iterator[li
             wide.setdefault(letter, []).append(n)
         else:
             lines.append(f"{n} = {g.b[letter]}{_column(shape)}")
+    yield from _each(g, shapes, wide, lines, left, readouts)
+
+
+def _by_place(g: Gates, shapes: Shapes, order: str, readouts: Sequence[str]) -> Iterator[list[str]]:
+    """One array a gate, whatever they are called: the gates in one order, in all arrays of a shape."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for n, shape in shapes.items():
+        groups.setdefault(shape, []).append(n)
+    told = {s for s in g.W if any(_letter(n) in LETTERS[s] for n in shapes)}
+    if len(order) < 2 or told == set(g.W):
+        return  # their names say which is which
+    gated = [names for names in groups.values() if len(names) % len(order) == 0]
+    for chosen in _chosen(gated):
+        wide: dict[str, list[str]] = {}
+        lines: list[str] = []
+        taken = [n for names in chosen for n in names]
+        for names in chosen:
+            for n, letter in zip(names, order * (len(names) // len(order)), strict=True):
+                if _is_matrix(shapes[n]):
+                    wide.setdefault(letter, []).append(n)
+                else:
+                    lines.append(f"{n} = {g.b[letter]}{_column(shapes[n])}")
+        yield from _each(g, shapes, wide, lines, [n for n in shapes if n not in taken], readouts)
+
+
+def _chosen(gated: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+    """Which groups of arrays of one shape are the gates': the others are the readout's."""
+    for k in range(len(gated), 0, -1):
+        yield from (list(c) for c in itertools.combinations(gated, k))
+
+
+def _each(
+    g: Gates, shapes: Shapes, wide: Mapping[str, list[str]], lines: list[str], left: list[str], readouts: Sequence[str]
+) -> Iterator[list[str]]:
+    """Lines for one array a gate, or two: which is U and which W, transposed or not."""
     counts = {len(v) for v in wide.values()}
     if set(wide) != set(g.W) or len(counts) != 1:
         return

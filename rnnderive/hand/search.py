@@ -1,6 +1,7 @@
 """Finding a layout: the small set that people use, tried by what the code's own forward says.
 
-From a person's own arrays their names and shapes are known; which gate is which, whether [h; x] or
+From a person's own arrays their names and shapes are known; which gate is which (by its letter in a name, or
+whatever it is called by its place), whether [h; x] or
 [x; h], which axis is time and whether z or 1 − z keeps the state is found by the value of the loss (or of
 the states): the code runs once, the declared cell once for each candidate.
 """
@@ -26,6 +27,10 @@ from rnnderive.hand.sizes import fitting, own_point
 __all__ = ["Found", "search"]
 
 CLOSE = 1e-8
+TRIED = (
+    "gates side by side or each in an array of its own, in every order, [h; x] and [x; h] and both apart, transposed "
+    "or not, both polarities of z, every order of axes"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,8 @@ def search(
         fits, tried, nearest = _by_name(code, problem)
     if not fits:
         raise InputError(
-            f"none of {tried} layouts makes the code's forward that of the declared cell{nearest}; write the layout as "
-            "equations ('W = [W_f | W_i]'), or declare the cell that the code has"
+            f"none of {tried} layouts makes the code's forward that of the declared cell{nearest}; tried were {TRIED}; "
+            "write the layout as equations ('W = [W_f | W_i]'), or declare the cell that the code has"
         )
     return Found(fits[0], tuple(fits[1:]), tried)
 

@@ -229,6 +229,8 @@ def program(net, layout: str, T: int = 7):
                  "b = [b_f ; b_i ; b_o ; b_C]: 1 n\nxs = x: n t\nnone = h0, C0"),
         ("gru", "Wz = [-W_z[x] | -W_z[h]]\nWr = [W_r[x] | W_r[h]]\nWh = [W[x] | W[h]]\nbz = -b_z: n 1\n"
                 "br = b_r: n 1\nnone = h0"),
+        ("lstm", "\n".join(f"A{k} = [W_{s}[h] | W_{s}[x]]\nc{k} = b_{s}" for k, s in enumerate("oCif"))
+                 + "\nout = W_y\nend = b_y\nxs = x: n t\nnone = h0, C0"),
         ("vanilla", "Wxh = W\nWhh = U\nWhy = V\nbh = b_h: n 1\nby = b_y: n 1\nxs = x: [t] n 1\nnone = h0"),
     ],
 )  # fmt: skip
