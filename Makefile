@@ -11,7 +11,7 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help report chains test peers bench doctest lint types layers golden ci clean .venv
+.PHONY: help report reports chains test peers bench doctest lint types layers golden ci clean .venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -21,6 +21,9 @@ report: $(STAMP) ## make the lecture report, and print where its PDF is
 
 chains: $(STAMP) ## make the report on gradient chains (two minutes), and print where its PDF is
 	@$(PY) -m rnnderive report chains --engine typst --output reports/chains
+
+reports: $(STAMP) ## build every published report anew (some minutes), with its checksums
+	@$(PY) reports/build.py
 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto

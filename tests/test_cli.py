@@ -253,7 +253,9 @@ def test_report_prints_the_path_last(monkeypatch, tmp_path):
         report, "lecture", lambda output, *, engine, **_: asked.append((output, engine)) or output / "l.pdf"
     )
     monkeypatch.setattr(
-        report, "cell_report", lambda net, name, output, *, engine: asked.append((name, engine)) or output / "c.pdf"
+        report,
+        "cell_report",
+        lambda net, name, output, *, engine, **_: asked.append((name, engine)) or output / "c.pdf",
     )
     assert good("report", "lecture", "-o", str(tmp_path)).splitlines()[-1] == str(tmp_path / "l.pdf")
     words = good("report", "-", "-o", str(tmp_path), "--engine", "typst", stdin=NEW)

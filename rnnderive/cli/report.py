@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,11 +123,21 @@ def report(
     if path is None:
         found = _setting(name, weights, layer, text)
         chosen = None if parts is None else [p.strip() for p in parts.split(",") if p.strip()]
+        given = {**options, "--lang": None if lang == "en" else lang}
         path = _cell(
-            name, found, weights, output, engine.value, formats, lang=lang,
+            name, found, weights, output, engine.value, formats, lang=lang, command=_command(name, given),
             detail=detail.value if detail else "lecture", parts=chosen, T=horizon or 3, seed=seed or 0,
         )  # fmt: skip
     typer.echo(str(path))
+
+
+def _command(name: str | None, options: Mapping[str, Any]) -> str:
+    """What makes this report again."""
+    words = ["rnnderive", "report", *([name] if name is not None else [])]
+    for option, value in options.items():
+        if value is not None:
+            words += [option, str(getattr(value, "value", value))]
+    return shlex.join(words)
 
 
 def _whole(name: str | None, output: Path | None, lang: str, engine: str, formats: list[str]) -> Path:
@@ -163,12 +175,9 @@ def _cell(
     source = name if name is not None else str(weights)
     title = "stdin" if source == "-" else Path(source).stem
     net = found.net if found is not None else load(source)
-    given = f"--weights {weights}" if weights is not None else ""
-    command = " ".join(filter(None, ("rnnderive report", name, given)))
     with working("writing the report"):
         return rp.cell_report(
-            net, title, output or Path("reports") / title, engine=engine, formats=formats, long=found,
-            command=command, **options,
+            net, title, output or Path("reports") / title, engine=engine, formats=formats, long=found, **options,
         )  # fmt: skip
 
 

@@ -257,6 +257,7 @@ def test_the_weights_of_a_model_are_run(tmp_path: Any) -> None:
     written = (tmp_path / "out" / "model.md").read_text("utf-8")
     written = written.replace("\xa0", " ")
     assert "3 steps, 4 state entries, on the weights and the input that were given" in written
+    assert "--parts behaviour" in written and "--text 'a cat exists'" in written
 
 
 @pytest.mark.parametrize(

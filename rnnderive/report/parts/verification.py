@@ -9,12 +9,23 @@ from rnnderive.report import document as doc
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import number_math
 
-__all__ = ["ladder_table", "verification"]
+__all__ = ["ladder_table", "points", "slug", "verification"]
 
 
 def verification(case: Case) -> list[doc.Section]:
     """Words and table."""
-    return [case.section("verification.title", [case.say("verification.intro"), ladder_table(case)])]
+    blocks = [case.say("verification.intro"), ladder_table(case), case.say("verification.points"), points(case)]
+    return [case.section("verification.title", blocks)]
+
+
+def points(case: Case) -> doc.Bullets:
+    """The sizes at which the rungs were tried."""
+    found: dict[str, list[str]] = {}
+    for r in case.ladder:
+        sizes = ", ".join(re.findall(r"\b\w+ = \d+", r.note)) if r.ok else ""
+        if sizes:
+            found.setdefault(sizes, []).append(doc.plain(_named(case, "rung", r.rung)))
+    return doc.Bullets([[doc.Code(sizes), ": ", ", ".join(rungs)] for sizes, rungs in found.items()])
 
 
 def ladder_table(case: Case) -> doc.Table:

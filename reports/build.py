@@ -1,0 +1,91 @@
+"""Build the reports that are published here, and note their checksums.
+
+    python reports/build.py [NAME ...]
+
+A name is ``lecture``, ``lecture_ru``, ``comparison``, ``comparison_ru`` or the name of a cell; all of them unless
+given.  Same packages, same bytes: ``SHA256SUMS`` names the packages, and a test builds some of the
+reports anew and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from rnnderive import cells
+from rnnderive import report as rp
+
+HERE = Path(__file__).parent
+SUMS = HERE / "SHA256SUMS"
+PACKAGES = ("numpy", "sympy", "matplotlib", "typst")
+WHOLE = {
+    f"{name}{'' if lang == 'en' else f'_{lang}'}": (name, lang)
+    for name in ("lecture", "comparison")
+    for lang in ("en", "ru")
+}
+NAMES = (*WHOLE, *cells.LIBRARY)
+
+
+def packages() -> str:
+    """What the bytes of a report depend on, in one line."""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return "# " + ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in PACKAGES)])
+
+
+def place(name: str) -> str:
+    """Where a report's PDF is published."""
+    return f"{WHOLE[name][0]}/{name}.pdf" if name in WHOLE else f"cells/{name}.pdf"
+
+
+def built(name: str, folder: Path) -> Path:
+    """The PDF of a report, built in a folder; the lecture and the comparison with their sources."""
+    if name in WHOLE:
+        what, lang = WHOLE[name]
+        return (rp.lecture if what == "lecture" else rp.comparison)(folder, engine="typst", lang=lang)
+    return rp.cell_report(cells.load(name), name, folder, engine="typst")
+
+
+def noted() -> dict[str, str]:
+    """File → checksum, as published; with the line of packages under the empty name."""
+    lines = SUMS.read_text("utf-8").splitlines() if SUMS.exists() else []
+    found = dict(reversed(line.split("  ", 1)) for line in lines if not line.startswith("#"))
+    return {**found, "": lines[0] if lines else ""}
+
+
+def checksum(path: Path) -> str:
+    """Of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def publish(name: str) -> None:
+    """Build a report where it is published."""
+    target = HERE / place(name)
+    if name in WHOLE:
+        built(name, target.parent)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(built(name, Path(folder)), target)
+
+
+def main(names: list[str]) -> int:
+    """Publish some reports, or all of them."""
+    if unknown := [n for n in names if n not in NAMES]:
+        print(f"no report is called {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    for name in names or NAMES:
+        publish(name)
+        print(f"reports/{place(name)}", flush=True)
+    found = {place(n): checksum(HERE / place(n)) for n in NAMES if (HERE / place(n)).exists()}
+    SUMS.write_text("\n".join([packages(), *(f"{s}  {f}" for f, s in sorted(found.items()))]) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.exit(main(sys.argv[1:]))
