@@ -23,6 +23,13 @@ from rnnderive import report as rp
 HERE = Path(__file__).parent
 SUMS = HERE / "SHA256SUMS"
 PACKAGES = ("numpy", "sympy", "matplotlib", "typst")
+IMAGES = HERE.parent / "docs" / "images"
+# Pages that README shows: picture, report, and words that stand on the page.
+PAGES = (
+    ("report-derivation", "lecture", "2.3 The recurrent side The state"),
+    ("report-gates", "lecture", "5.4 What the gates do along a sentence"),
+    ("report-paths", "cells/lstm", "The paths through one step."),
+)
 WHOLE = {
     f"{name}{'' if lang == 'en' else f'_{lang}'}": (name, lang)
     for name in ("lecture", "comparison")
@@ -73,6 +80,21 @@ def publish(name: str) -> None:
         shutil.copyfile(built(name, Path(folder)), target)
 
 
+def pictures() -> None:
+    """Write the pages that README shows, as small pictures."""
+    import pypdfium2
+
+    IMAGES.mkdir(exist_ok=True)
+    for picture, report, words in PAGES:
+        path = HERE / (f"{report}.pdf" if "/" in report else place(report))
+        with pypdfium2.PdfDocument(path) as pdf:
+            texts = (" ".join(page.get_textpage().get_text_range().split()) for page in pdf)
+            (*_, number) = (k for k, text in enumerate(texts) if words in text)
+            image = pdf[number].render(scale=0.85).to_pil()
+        image.quantize(48).save(IMAGES / f"{picture}.png", optimize=True)
+        print(f"docs/images/{picture}.png, page {number + 1}")
+
+
 def main(names: list[str]) -> int:
     """Publish some reports, or all of them."""
     if unknown := [n for n in names if n not in NAMES]:
@@ -82,6 +104,7 @@ def main(names: list[str]) -> int:
         publish(name)
         print(f"reports/{place(name)}", flush=True)
     found = {place(n): checksum(HERE / place(n)) for n in NAMES if (HERE / place(n)).exists()}
+    pictures()
     SUMS.write_text("\n".join([packages(), *(f"{s}  {f}" for f, s in sorted(found.items()))]) + "\n", "utf-8")
     return 0
 
