@@ -270,7 +270,13 @@ class Derivation(Told):
         return Program(
             self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
             note="The loss of a recurrent network and its gradient (back-propagation through time).", threads=threads,
+            masked=lambda: self._masked(threads),
         )  # fmt: skip
+
+    def _masked(self, threads: int) -> tuple[Program, str]:
+        """The gradient for members that end at steps of their own, and the name of its mask."""
+        whole = calculus.masked(self.net)
+        return derive(whole.net, self.wrt, truncate=self.truncate).lambdify(threads=threads), whole.mask
 
     def source(self) -> str:
         """The gradient's program as a readable module that needs NumPy alone."""

@@ -9,6 +9,7 @@ from rnnderive.calculus.companion import first_order
 from rnnderive.calculus.components import Component, components
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
 from rnnderive.calculus.jacobian import jacobian, target
+from rnnderive.calculus.masked import Masked, masked
 from rnnderive.calculus.nodes import Group, Node
 from rnnderive.calculus.rules import RULES, rule
 from rnnderive.calculus.steps import Step, steps
@@ -21,6 +22,7 @@ __all__ = [
     "Factor",
     "Graph",
     "Group",
+    "Masked",
     "Node",
     "OrderedProduct",
     "State",
@@ -32,6 +34,7 @@ __all__ = [
     "dependents",
     "first_order",
     "jacobian",
+    "masked",
     "rule",
     "steps",
     "tangent",

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from rnnderive.errors import InputError
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.arrays import Arrays, Preparation, restore
+from rnnderive.programs.lengths import with_mask
 from rnnderive.programs.passes import optimise
 from rnnderive.programs.passes.fuse import Names
 from rnnderive.programs.source import write_module
@@ -39,6 +41,8 @@ class Program:
         First line of the generated module.
     threads : int
         How many threads share a batch; see :mod:`rnnderive.programs.threads`.
+    masked : callable, optional
+        Makes the same program for members that end at steps of their own, and says its mask's name.
     """
 
     def __init__(
@@ -52,10 +56,11 @@ class Program:
         restored: bool = False,
         note: str = "",
         threads: int = 1,
+        masked: Callable[[], tuple[Program, str]] | None = None,
     ) -> None:
         self.net, self.origin, self.outputs = net, origin, dict(outputs)
         self.function, self.with_loss, self.restored, self.note = function, with_loss, restored, note
-        self.threads = threads
+        self.threads, self._make_masked = threads, masked
 
     @cached_property
     def source(self) -> str:
@@ -99,14 +104,33 @@ class Program:
         """What checks the arrays of a call."""
         return Preparation(self.origin)
 
-    def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
+    @cached_property
+    def masked(self) -> tuple[Program, str]:
+        """The same for members that end at steps of their own, and the name of its mask."""
+        if self._make_masked is None:
+            raise InputError("lengths are for gradients; expected a program that lambdify() has made")
+        return self._make_masked()
+
+    def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Any], *, lengths: Any = None) -> Any:
         """Check the arrays, run, and return the results.
+
+        Parameters
+        ----------
+        params, inputs : mapping
+            Arrays by name; ``inputs["T"]`` is the number of steps where no input has any.
+        lengths : (B,) integers, optional
+            How many steps each member of the batch has.  Each is then as if it had been run alone: ``y[T]`` is
+            its own last step, a loop from right to left starts there, a mean over t is over its own steps.  What
+            is padded is not read (it may be NaN), and its gradient is zero.
 
         Raises
         ------
         InputError
-            For wrong names, shapes, dtypes and values that are not finite.
+            For wrong names, shapes, dtypes, lengths and values that are not finite.
         """
+        if lengths is not None:
+            program, mask = self.masked
+            return program(params, with_mask(self.origin, mask, inputs, lengths))
         return self.run(self.preparation(params, inputs))
 
     def compute(self, arrays: Arrays) -> Any:
@@ -117,7 +141,7 @@ class Program:
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""
         whole = self.threads == 1 or arrays.batch is None
-        result = self.compute(arrays) if whole else in_threads(self.compute, self.origin, arrays, self.threads)
+        result: Any = self.compute(arrays) if whole else in_threads(self.compute, self.origin, arrays, self.threads)
         table = result[1] if self.with_loss else result
         if self.restored:
             table = {n: restore(g, n, self.origin, arrays) for n, g in table.items()}

@@ -14,7 +14,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.sizes import Size, size_of
 
-__all__ = ["check_members", "class_targets", "collect", "find_sizes", "one_hot", "steps_and_batch"]
+__all__ = ["check_members", "class_targets", "collect", "find_sizes", "is_per_member", "one_hot", "steps_and_batch"]
 
 
 def _where(net: Recurrence, name: str) -> str:
@@ -104,6 +104,14 @@ def _are_classes(net: Recurrence, name: str, array: Any, arrays: Mapping[str, An
     others = [arrays[n].ndim for n in net.inputs if n != name and isinstance(net.leaves[n], tm.At) and n in arrays]
     batched = bool(others) and max(others) > 2
     return bool(array.ndim == timed + batched)
+
+
+def is_per_member(net: Recurrence, name: str, array: Any) -> bool:
+    """Whether the array of an input sequence has a batch axis."""
+    inner = 1 if net.shape(name)[1] == 1 else 2
+    bare = net.shape(name) == (1, 1) and array.shape[-1:] != (1,)
+    classes = name in _class_names(net) and array.dtype.kind in "iu" and array.ndim == 2
+    return bool(array.ndim + bare + classes == 2 + inner)
 
 
 def steps_and_batch(

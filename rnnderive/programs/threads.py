@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import lru_cache, reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,16 +66,16 @@ def in_threads(function: Callable[[Arrays], Result], net: Recurrence, arrays: Ar
     """
     members = arrays.batch or 1
     ends = np.linspace(0, members, min(threads, members) + 1).astype(int)
-    parts = [(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [(int(a), int(b)) for a, b in pairwise(ends)]
     if len(parts) == 1:
         return function(arrays)
 
-    def part(start: int, stop: int) -> Result:
-        return function(_members(net, arrays, start, stop))
+    def part(ends: tuple[int, int]) -> Result:
+        return function(_members(net, arrays, *ends))
 
     with one_blas_thread(), ThreadPoolExecutor(len(parts) - 1) as pool:
-        others = [pool.submit(copy_context().run, part, *ends) for ends in parts[1:]]  # with the caller's np.errstate
-        results = [part(*parts[0]), *(f.result() for f in others)]
+        others = [pool.submit(copy_context().run, part, ends) for ends in parts[1:]]  # with the caller's np.errstate
+        results = [part(parts[0]), *(f.result() for f in others)]
     loss = reduce(lambda a, b: a + b, (r[0] for r in results))
     return loss, {n: _joined(net, n, [r[1][n] for r in results]) for n in results[0][1]}
 
