@@ -24,7 +24,8 @@ OTHERS = [lang for lang in languages.available() if lang != "en"]
 # What a Russian text writes in Latin letters: names of programs, cells, functions and people.
 NAMES = {
     "LSTM", "GRU", "RNN", "ReLU", "tanh", "softmax", "diag", "vec", "BPTT", "RTRL", "NumPy", "SymPy", "Typst", "TeX",
-    "rnnderive", "numpy", "random", "default_rng", "float64", "max", "exp", "log", "ResNet", "word2vec", "HTML", "PDF", "cat", "exists", "target",
+    "rnnderive", "numpy", "random", "default_rng", "float64", "max", "exp", "log", "ResNet", "word2vec", "HTML", "PDF",
+    "cat", "exists", "target",
 }  # fmt: skip
 # The lecture's own terms, and its example sentences, which stand so on its Russian slides.
 TERMS = (
