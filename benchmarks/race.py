@@ -41,7 +41,7 @@ class Process:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", peer, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=os.environ | environment(threads, PEERS[peer].flags),
+            env=os.environ | environment(threads),
         )  # fmt: skip
 
     def ask(self, order: Mapping[str, Any], patience: float = PATIENCE) -> dict[str, Any]:

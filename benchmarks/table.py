@@ -1,4 +1,4 @@
-"""Who takes part: a name, a module of ``benchmarks.peers``, its options and its environment."""
+"""Who takes part: a name, a module of ``benchmarks.peers`` and its options."""
 
 from __future__ import annotations
 
@@ -13,34 +13,32 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 @dataclass(frozen=True)
 class Peer:
-    """A contestant; those of the same module and environment could share a process, but each has its own."""
+    """A contestant."""
 
     name: str
     title: str
     module: str
-    distribution: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    flags: str = ""
 
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("numpy", "ours, NumPy", "ours", "numpy"),
-        Peer("reuse", "ours, NumPy, workspace reused", "ours", "numpy", {"reuse": True}),
-        Peer("numba", "ours, Numba", "ours", "numba", {"backend": "numba"}),
-        Peer("plain", "NumPy by hand", "plain", "numpy"),
-        Peer("torch", "PyTorch", "pytorch", "torch"),
-        Peer("jax", "JAX", "jax_scan", "jax"),
-        Peer("jax_tuned", "JAX, unrolled by 4", "jax_scan", "jax", {"unroll": 4}),
-        Peer("autograd", "HIPS autograd", "hips_autograd", "autograd"),
-        Peer("pytensor", "PyTensor", "pytensor_scan", "pytensor"),
-        Peer("casadi", "CasADi", "casadi_graph", "casadi"),
+        Peer("numpy", "ours, NumPy", "ours"),
+        Peer("reuse", "ours, NumPy, workspace reused", "ours", {"reuse": True}),
+        Peer("numba", "ours, Numba", "ours", {"backend": "numba"}),
+        Peer("plain", "NumPy by hand", "plain"),
+        Peer("torch", "PyTorch", "pytorch"),
+        Peer("jax", "JAX", "jax_scan"),
+        Peer("jax_tuned", "JAX, unrolled by 4", "jax_scan", {"unroll": 4}),
+        Peer("autograd", "HIPS autograd", "hips_autograd"),
+        Peer("pytensor", "PyTensor", "pytensor_scan"),
+        Peer("casadi", "CasADi", "casadi_graph"),
     )
 }
 OURS = ("numpy", "reuse", "numba")
 
 
-def environment(threads: int, flags: str = "") -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     """What holds every library to so many threads; XLA counts the processors it may use instead."""
-    return {name: str(threads) for name in THREADS} | ({"XLA_FLAGS": flags} if flags else {})
+    return {name: str(threads) for name in THREADS}

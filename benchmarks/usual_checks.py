@@ -34,7 +34,7 @@ Arrays = Mapping[str, Any]
 def settings(net: rd.Recurrence, seed: int) -> dict[str, Point]:
     """Where people check: weights of 1e-4; and 200 steps of a contracting network, the loss at the last."""
     out = {}
-    for words, T, scale in (("weights × 1e-4", 6, 1e-4), ("T = 200", 200, 0.5)):
+    for words, T, scale in (("weights × 1e-4", 6, 1e-4), ("T = 200", 200, 0.25)):
         at = rd.checks.point(net, T=T, seed=seed)
         out[words] = Point({n: scale * a for n, a in at.params.items()}, at.inputs, at.sizes, T)
     return out
