@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,27 +168,6 @@ def test_names_of_python_and_of_the_generated_code_are_free_to_use() -> None:
     params, inputs = arrays(net)
     _, grads = derive(net).lambdify()(params, inputs)
     assert set(grads) == {*net.parameters, "h0"}
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_the_source_runs_alone(name: str, tmp_path: Path) -> None:
-    net = cells.LIBRARY[name]()
-    params, inputs = arrays(net, batch=2)
-    loss, grads = derive(net).lambdify()(params, inputs)
-    (tmp_path / "generated.py").write_text(derive(net).source(), encoding="utf-8")
-    np.savez(tmp_path / "params.npz", **params)
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    script = (
-        "import sys, numpy as np, generated\n"
-        "assert not any(m.startswith(('rnnderive', 'sympy')) for m in sys.modules)\n"
-        "loss, grads = generated.value_and_grad(dict(np.load('params.npz')), dict(np.load('inputs.npz')))\n"
-        "np.savez('out.npz', loss=loss, **grads)\n"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    out = np.load(tmp_path / "out.npz")
-    assert out["loss"] == loss
-    for n, g in grads.items():
-        np.testing.assert_array_equal(out[n], g)
 
 
 @pytest.mark.parametrize("name", sorted(cells.LIBRARY))

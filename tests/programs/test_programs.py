@@ -263,12 +263,13 @@ def test_without_sequences_the_number_of_steps_is_asked_for() -> None:
 # ---------------------------------------------------------------- the module
 
 
+@pytest.mark.parametrize("batch", [None, 2])
 @pytest.mark.parametrize("name", ["vanilla", "lstm", "bidirectional_rnn", "layer norm and softmax", "two lags"])
-def test_the_source_runs_alone_with_numpy_only(name: str, tmp_path: Any) -> None:
+def test_the_source_runs_alone_with_numpy_only(name: str, batch: int | None, tmp_path: Any) -> None:
     net = network(name)
-    d = rd.derive(net)
-    at = point(net, batch=2)
-    (tmp_path / "generated.py").write_text(d.source())
+    program = rd.derive(net).lambdify()
+    at = point(net, batch=batch)
+    (tmp_path / "generated.py").write_text(program.batch_source if batch else program.source)
     data = {k: {n: a.tolist() for n, a in getattr(at, k).items()} for k in ("params", "inputs")}
     (tmp_path / "data.json").write_text(json.dumps(data))
     code = """
