@@ -24,7 +24,7 @@ from rnnderive.chains.spectrum import Spectrum, spectrum
 from rnnderive.chains.state import chains
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import Clipping, Truncation, clipping, truncation
-from rnnderive.chains.verdict import Cause, Verdict
+from rnnderive.chains.verdict import Cause, Verdict, nats
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.printing import Told
@@ -196,7 +196,7 @@ class Analysis(Told):
             ("bound", self.bounds.words),
         ]
         for path in self.paths:
-            words = f"{path.label}: {path.rate:+.4f} nats a step"
+            words = f"{path.label}: {nats(path.rate)} nats a step"
             if path.kind == "whole":
                 words += f" (here and below of the norm ‖P‖₂, over {path.lags[-1]} steps)"
             out.append(("paths" if path.kind == "whole" else "", words))

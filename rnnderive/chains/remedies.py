@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
 
 from rnnderive.chains import course as courses
 from rnnderive.chains.census import slopes
-from rnnderive.chains.judgement import rate_of
+from rnnderive.chains.judgement import rate_of, subject
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import clipping, truncation
+from rnnderive.chains.verdict import NOISE
 from rnnderive.errors import InputError
 from rnnderive.language import terms as tm
 from rnnderive.weights.initialisers import Site, orthogonal
@@ -25,7 +26,6 @@ from rnnderive.weights.roles import Roles
 
 __all__ = ["Remedy", "remedies"]
 
-RATE = "rate of the gradient"
 NOTICEABLE = 0.001  # nats a step
 
 
@@ -42,7 +42,9 @@ class Remedy:
     before, predicted, measured : float
     source : str
     rates : (float, float) or None
-        The rate of the gradient, as the verdict has it, before and with the remedy; None where nothing was rerun.
+        The verdict's rate before and with the remedy; None where nothing was rerun.
+    of : {"gradient", "chain"}
+        What that is the rate of.
     """
 
     name: str
@@ -53,10 +55,11 @@ class Remedy:
     measured: float
     source: str
     rates: tuple[float, float] | None = None
+    of: Literal["gradient", "chain"] = "gradient"
 
     @property
     def effect(self) -> float:
-        """By how much the rate of the gradient came nearer to 0, in nats a step; 0 where nothing was rerun."""
+        """By how much the rate came nearer to 0, in nats a step; 0 where nothing was rerun."""
         if self.rates is None:
             return 0.0
         before, after = map(abs, self.rates)
@@ -68,13 +71,15 @@ class Remedy:
         return self.rates is None or self.effect > NOTICEABLE
 
     def __str__(self) -> str:
-        words = (
-            f"{self.name} ({self.change}): {self.quantity} {self.before:.4g} → predicted {self.predicted:.4g}, "
-            f"measured {self.measured:.4g}"
-        )
-        if self.rates is not None and self.quantity != RATE:
-            words += f"; {RATE} {self.rates[0]:.4g} → {self.rates[1]:.4g}"
+        before, predicted, measured = map(_digits, (self.before, self.predicted, self.measured))
+        words = f"{self.name} ({self.change}): {self.quantity} {before} → predicted {predicted}, measured {measured}"
+        if self.rates is not None and self.rates != (self.before, self.measured):
+            words += "; rate of the {} {} → {}".format(self.of, *map(_digits, self.rates))
         return words if self.helps else f"does not help: {words}"
+
+
+def _digits(number: float) -> str:
+    return "−∞" if np.isneginf(number) else f"{number:.4g}" if abs(number) > NOISE else "0"
 
 
 def remedies(trace: Trace, *, seed: int = 0, bias: float = 0.01) -> tuple[Remedy, ...]:
@@ -98,6 +103,10 @@ def _all(trace: Trace, seed: int, bias: float) -> Iterator[Remedy]:
     yield from _orthogonal(trace, seed)
     yield from _clipping(trace)
     yield from _truncation(trace, bias)
+
+
+def _rate(trace: Trace) -> str:
+    return f"rate of the {subject(trace)}"
 
 
 def _rerun(trace: Trace, params: dict[str, Any]) -> Trace:
@@ -143,7 +152,8 @@ def _forget_bias(trace: Trace) -> Iterator[Remedy]:
         sense = f"{', '.join(biases)} {'+' if sign > 0 else '−'} {shift:g}"
         yield Remedy(
             "forget bias", sense, f"mean of ln kept along {state}", float(log_kept.mean()), _shifted(log_kept, shift),
-            _highway(after, state), "Gers et al. 2000; Jozefowicz et al. 2015", (rate_of(trace), rate_of(after)),
+            _highway(after, state), "Gers et al. 2000; Jozefowicz et al. 2015",
+            (rate_of(trace), rate_of(after)), subject(trace),
         )  # fmt: skip
 
 
@@ -159,7 +169,7 @@ def _chrono(trace: Trace, seed: int) -> Iterator[Remedy]:
             "chrono initialisation", f"{biases[0]} = {'' if sign > 0 else '−'}ln U(1, T − 1)",
             f"mean of ln kept along {state}",
             float(log_kept.mean()), _shifted(log_kept, drawn - sign * old), _highway(after, state),
-            "Tallec & Ollivier 2018", (rate_of(trace), rate_of(after)),
+            "Tallec & Ollivier 2018", (rate_of(trace), rate_of(after)), subject(trace),
         )  # fmt: skip
 
 
@@ -197,8 +207,8 @@ def _gain(trace: Trace) -> Iterator[Remedy]:
     measured = rate_of(_rerun(trace, changed))
     words = f"{', '.join(recurrent)} × {factor:.3f}"
     yield Remedy(
-        "gain", words, RATE, rate, 0.0, measured, "Pascanu et al. 2013: J_t = diag(φ') U is linear in it",
-        (rate, measured),
+        "gain", words, _rate(trace), rate, 0.0, measured, "Pascanu et al. 2013: J_t = diag(φ') U is linear in it",
+        (rate, measured), subject(trace),
     )  # fmt: skip
 
 
@@ -218,9 +228,9 @@ def _orthogonal(trace: Trace, seed: int) -> Iterator[Remedy]:
     steepness = float(np.sqrt(np.mean([np.mean(s.values**2) for s in found]))) if found else 1.0
     rate, measured = rate_of(trace), rate_of(_rerun(trace, changed))
     yield Remedy(
-        "orthogonal initialisation", f"{', '.join(recurrent)} orthogonal", RATE, rate,
+        "orthogonal initialisation", f"{', '.join(recurrent)} orthogonal", _rate(trace), rate,
         float(np.log(steepness)) if steepness else -np.inf, measured, "Saxe et al. 2014: only the slopes remain",
-        (rate, measured),
+        (rate, measured), subject(trace),
     )  # fmt: skip
 
 
@@ -245,9 +255,9 @@ def _truncation(trace: Trace, bias: float) -> Iterator[Remedy]:
     """K for a bias: predicted from the norms of the chain alone, measured on the gradient."""
     if not trace.speaks or trace.T > 20_000:
         return
-    curve = np.median(np.atleast_2d(trace.gradient.T), axis=0)[:-1]
-    finite = np.exp(curve - curve.max())
-    tail = np.sqrt(np.cumsum((finite**2)[::-1])[::-1])
+    logs = trace.gradient.reshape(len(trace.gradient), -1)[:-1]  # of a batch the gradients are added up
+    squares = np.exp(2 * (logs - logs.max())).sum(axis=1)
+    tail = np.sqrt(np.cumsum(squares[::-1])[::-1])
     small = np.flatnonzero(tail <= bias * tail[0])
     K = int(small[0]) if len(small) else trace.T
     if K >= trace.T or K < 1:

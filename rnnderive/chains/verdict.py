@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["KINDS", "LONGEST", "Cause", "Rate", "Verdict", "judged", "measured_rate", "of_batch", "warm_up"]
+__all__ = ["KINDS", "LONGEST", "Cause", "Rate", "Verdict", "judged", "measured_rate", "nats", "of_batch", "warm_up"]
 
 LEFT = 0.01  # effective memory: so much of the signal is left
 STEADY = np.log(10.0)  # a change within a factor of ten over the whole way is none
@@ -164,7 +164,7 @@ class Verdict:
 
     @property
     def _found(self) -> str:
-        rate = f"{self.rate.value:+.4f} nats a step"
+        rate = f"{nats(self.rate.value)} nats a step"
         if self.rate.error > NOISE:
             rate += f" (± {self.rate.error:.2g} standard error)"
         halves = f"{_steps(self.rate.half_life)}"
@@ -184,12 +184,14 @@ class Verdict:
         """What was judged, memory, precision and causes, a sentence each."""
         lines = [self.note] if self.note else []
         if len(self.members) > 1:
-            low, mid, high = (f"{v:+.4f}" for v in self.quantiles())
-            lines.append(f"Rates over the sequences: {low}, {mid}, {high} nats a step (5 %, 50 %, 95 %).")
+            if self.kind not in ("cut off", "silent") or len(self.counts) > 1:
+                low, mid, high = map(nats, self.quantiles())
+                lines.append(f"Rates over the sequences: {low}, {mid}, {high} nats a step (5 %, 50 %, 95 %).")
             for kind, count in self.counts.items():
                 if kind != self.kind:
                     named = ", ".join(map(str, self.which(kind)[:MOST_NAMED]))
-                    lines.append(f"{kind.capitalize()}: number {named}{', …' if count > MOST_NAMED else ''}.")
+                    words = f"number{'s' * (count > 1)} {named}{', …' * (count > MOST_NAMED)}"
+                    lines.append(f"{kind.capitalize()}: {words}.")
         if self.kind == "silent":
             return tuple(lines)
         if self.memory is not None:
@@ -205,13 +207,28 @@ class Verdict:
             if np.isfinite(cause.cost) and cause.cost > 0.001:
                 lines.append(
                     f"{cause.name} costs {cause.cost:.4f} nats a step: {cause.words}; "
-                    f"at its best the rate would be {cause.rate:+.4f}."
+                    f"at its best the rate would be {nats(cause.rate)}."
                 )
             elif cause.cost == np.inf:
                 lines.append(
-                    f"{cause.name} ends the chain: {cause.words}; at its best the rate would be {cause.rate:+.4f}."
+                    f"{cause.name} ends the chain: {cause.words}; at its best the rate would be {nats(cause.rate)}."
                 )
         return tuple(lines)
+
+
+def nats(rate: float) -> str:
+    """A rate in words: −∞ as such, and nothing as 0 that is only small.
+
+    Examples
+    --------
+    >>> nats(-0.5), nats(-2e-6), nats(1e-17), nats(-np.inf)
+    ('-0.5000', '-2.0e-06', '0.0000', '−∞')
+    """
+    if np.isneginf(rate):
+        return "−∞"
+    if abs(rate) < NOISE:
+        return "0.0000"
+    return f"{rate:+.4f}" if abs(rate) >= 0.0001 else f"{rate:+.1e}"
 
 
 def warm_up(steps: int) -> int:

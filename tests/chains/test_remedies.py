@@ -154,3 +154,14 @@ def test_remedies_are_in_the_order_of_their_effect_on_the_verdict_s_rate():
             assert remedy.rates[0] == pytest.approx(run.verdict.rate.value)
     lstm = cell(rd.cells.lstm).remedies()
     assert lstm[0].name in ("forget bias", "chrono initialisation") and lstm[0].effect > 0.1
+
+
+def test_the_length_for_a_bias_counts_the_sequences_of_a_batch_that_reach_furthest():
+    """Two of three die at once; the bias of the sum is that of the third."""
+    x = np.ones((30, 3, 1))
+    x[28, :2] = -50.0
+    params = {"W": np.ones((2, 1)), "U": 0.7 * np.eye(2)}
+    found = rd.analyze(tanh_net(activation="relu"), params, {"x": x, "target": np.zeros((3, 2))})
+    assert found.verdict.kind == "cut off"
+    remedy = by_name(found)["truncation"]
+    assert 0 < remedy.predicted <= 0.01 and remedy.measured < 0.03
