@@ -15,6 +15,7 @@ from rnnderive.hand.claims import Hand
 from rnnderive.hand.comparison import against_own, exactly, forward_of, gradients, quantities, scaled_against_own
 from rnnderive.hand.contributions import deviating_steps
 from rnnderive.hand.diagnosis import Diagnosis, Mistake, Progress, diagnose
+from rnnderive.hand.long import late
 from rnnderive.hand.member import written
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.verdict import Correction, Counterexample, Verdict
@@ -26,7 +27,9 @@ STEPS = 8  # a counterexample is looked for up to so many, and at those of the t
 ROUNDING = 1e-13
 
 
-def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Progress | None = None) -> Verdict:
+def judge(
+    problem: Problem, hand: Hand, *, at: Point | None = None, long: bool = True, progress: Progress | None = None
+) -> Verdict:
     """Hold a derivation against the correct one, at two points or at one that is given.
 
     Parameters
@@ -34,6 +37,8 @@ def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Pr
     problem : Problem
     hand : Hand
     at : Point, optional
+    long : bool
+        Whether a program that is right there is run for more steps besides.
     progress : callable, optional
 
     Returns
@@ -70,9 +75,24 @@ def judge(problem: Problem, hand: Hand, *, at: Point | None = None, progress: Pr
         scaled = scaled_against_own(problem, hand, sights[0])
         if scaled is not None:
             return replace(verdict, diagnosis=Diagnosis((scaled,)))
+    if ok and long and not hand.exact and problem.window is None:
+        return _in_the_long_run(problem, hand, verdict, sights[0].at)
     if fine or (forward is False and backward) or not (claims.grads or claims.inner):
         return verdict
     return _explained(problem, hand, verdict, sights, progress)
+
+
+def _in_the_long_run(problem: Problem, hand: Hand, verdict: Verdict, at: Point) -> Verdict:
+    """The verdict, unless more steps than those of the test points show something."""
+    found = late(problem, hand, at)
+    if found is None:
+        return verdict
+    wrong = tuple(n for n, a in found.arrays.items() if a.ok is False)
+    return replace(
+        verdict, ok=False, backward_ok=False, arrays=found.arrays, diagnosis=found.diagnosis,
+        notes=(*verdict.notes, f"right for {found.steps - 1} steps, wrong for {found.steps} and more"),
+        counterexample=_shows(problem, hand, wrong, 1, found.steps, at.batch),
+    )  # fmt: skip
 
 
 def _ours(problem: Problem, hand: Hand, at: Point, T: int) -> Iterable[Sight]:

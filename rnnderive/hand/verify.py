@@ -59,7 +59,8 @@ def verify(
         Back-propagation is meant to be cut after so many steps.
     seed : int
     T, batch : int, optional
-        Steps and sequences of the test points; 6 steps or more, one sequence without a batch axis.
+        Steps and sequences of the test points; 6 steps or more (a program that is right for these is asked about
+        40 besides, unless `T` is given), one sequence without a batch axis.
     progress : callable, optional
         Told in words what is being tried.
     **options
@@ -98,7 +99,7 @@ def verify(
     if params is not None or inputs is not None:
         at = _given(problem, read_hand, params or {}, inputs or {})
         problem = replace(problem, T=at.T, batch=at.batch)
-    return judge(problem, read_hand, at=at, progress=progress)
+    return judge(problem, read_hand, at=at, long=T is None, progress=progress)
 
 
 def _given(problem: Problem, hand: Hand, params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Point:

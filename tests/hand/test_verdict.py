@@ -198,3 +198,37 @@ def test_what_cannot_be_read_is_refused():
         verify(NET, 7)
     with pytest.raises(InputError, match="q is no sequence"):
         verify(NET, "dU = 0 * U", upstream="q")
+
+
+def _cut_after(kept):
+    """s[t] = tanh(a * s[t-1] + x[t]), back-propagated through so many steps."""
+
+    def program(params, inputs):
+        a, states = params["a"], [params["s0"]]
+        for x in inputs["x"]:
+            states.append(np.tanh(a * states[-1] + x))
+        d, da = np.ones_like(a), np.zeros_like(a)
+        for t in range(len(inputs["x"]), max(0, len(inputs["x"]) - kept), -1):
+            d = d * (1 - states[t] ** 2)
+            da, d = da + d * states[t - 1], a * d
+        return states[-1].sum(), {"a": da}
+
+    return program
+
+
+@pytest.mark.parametrize("kept", [3, 9])
+def test_a_truncation_is_found_however_late_it_is(kept):
+    net = rd.Recurrence.parse("s[t] = tanh(a * s[t-1] + x[t])\nL = sum(s[T])")
+    verdict = rd.verify(net, _cut_after(kept))
+    assert not verdict and [m.text for m in verdict.diagnosis] == [f"truncated after {kept} steps"]
+    assert verdict.counterexample.sizes["T"] == kept + 1
+    assert rd.verify(net, _cut_after(100))
+
+
+def test_a_counterexample_is_of_size_one_where_that_shows_it():
+    wrong = str(rd.derive(rd.cells.vanilla()).adjoint).replace("* (1 - h[t]**2)", "* (1 - h[t])")
+    sizes = rd.verify(rd.cells.vanilla(), rd.Recurrence.parse(wrong)).counterexample.sizes
+    assert set(sizes.values()) == {1}
+    turned = str(rd.derive(rd.cells.vanilla()).adjoint).replace("U.T @", "U @")
+    sizes = rd.verify(rd.cells.vanilla(), rd.Recurrence.parse(turned)).counterexample.sizes
+    assert sizes["n_h"] == 2  # a number is its own transpose
