@@ -105,18 +105,12 @@ def _values(case: Case, term: tm.Term) -> dict[pr.Math, pr.Math]:
     return found
 
 
-def _value(case: Case, leaf: tm.Term) -> Any:
-    """The number behind a name at a step; what is before the first step is the initial state, zero unless given."""
+def _value(case: Case, leaf: tm.At | tm.Parameter) -> Any:
+    """The number behind a name at a step; an initial state is a name of its own."""
     known = {**case.course, **case.numbers[0], **case.numbers[1]}
     if isinstance(leaf, tm.Parameter):
         return known.get(leaf.name)
-    assert isinstance(leaf, tm.At)
-    if not leaf.index.is_Integer:
-        return None
-    step = int(leaf.index)
-    if 1 <= step <= case.T:
-        return known[leaf.name][step - 1]
-    return known.get(f"{leaf.name}0", np.zeros(np.shape(known[leaf.name])[1:]))
+    return known[leaf.name][int(leaf.index) - 1] if leaf.index.is_Integer else None
 
 
 def course_table(case: Case) -> doc.Table:

@@ -25,7 +25,7 @@ def points(case: Case) -> doc.Bullets:
         sizes = ", ".join(re.findall(r"\b\w+ = \d+", r.note)) if r.ok else ""
         if sizes:
             found.setdefault(sizes, []).append(doc.plain(_named(case, "rung", r.rung)))
-    return doc.Bullets([[doc.Code(sizes), ": ", ", ".join(rungs)] for sizes, rungs in found.items()])
+    return doc.Bullets([[doc.Code(sizes), ": ", "; ".join(rungs)] for sizes, rungs in found.items()])
 
 
 def ladder_table(case: Case) -> doc.Table:
