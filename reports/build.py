@@ -35,7 +35,7 @@ WHOLE = {
     for name in ("lecture", "comparison")
     for lang in ("en", "ru")
 }
-NAMES = (*WHOLE, *cells.LIBRARY)
+NAMES = tuple(dict.fromkeys((*WHOLE, *cells.LIBRARY)))  # the cell of the lecture is in its report
 
 
 def packages() -> str:
