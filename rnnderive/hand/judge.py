@@ -15,7 +15,7 @@ from rnnderive.hand.claims import Hand
 from rnnderive.hand.comparison import against_own, exactly, forward_of, gradients, quantities, scaled_against_own
 from rnnderive.hand.contributions import deviating_steps
 from rnnderive.hand.diagnosis import Diagnosis, Mistake, Progress, diagnose
-from rnnderive.hand.long import late
+from rnnderive.hand.long import Beyond, late, loud
 from rnnderive.hand.member import written
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.verdict import Correction, Counterexample, Verdict
@@ -76,22 +76,20 @@ def judge(
         if scaled is not None:
             return replace(verdict, diagnosis=Diagnosis((scaled,)))
     if ok and long and not hand.exact and problem.window is None:
-        return _in_the_long_run(problem, hand, verdict, sights[0].at)
+        found = loud(problem, hand, sights[0].at) or late(problem, hand, sights[0].at)
+        return verdict if found is None else _beyond(problem, hand, verdict, found)
     if fine or (forward is False and backward) or not (claims.grads or claims.inner):
         return verdict
     return _explained(problem, hand, verdict, sights, progress)
 
 
-def _in_the_long_run(problem: Problem, hand: Hand, verdict: Verdict, at: Point) -> Verdict:
-    """The verdict, unless more steps than those of the test points show something."""
-    found = late(problem, hand, at)
-    if found is None:
-        return verdict
+def _beyond(problem: Problem, hand: Hand, verdict: Verdict, found: Beyond) -> Verdict:
+    """The verdict on what is right at the test points, and wrong beyond them."""
     wrong = tuple(n for n, a in found.arrays.items() if a.ok is False)
     return replace(
         verdict, ok=False, backward_ok=False, arrays=found.arrays, diagnosis=found.diagnosis,
-        notes=(*verdict.notes, f"right for {found.steps - 1} steps, wrong for {found.steps} and more"),
-        counterexample=_shows(problem, hand, wrong, 1, found.steps, at.batch),
+        notes=(*verdict.notes, found.note),
+        counterexample=_shows(problem, hand, wrong, 1, found.at.T, found.at.batch),
     )  # fmt: skip
 
 

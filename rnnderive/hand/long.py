@@ -1,4 +1,6 @@
-"""A longer run than the test points', for what is right for some steps: back-propagation that is cut after many."""
+"""What shows only beyond the test points: in more steps, where back-propagation is cut, or in larger gradients, where
+they are clipped.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +8,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rnnderive.calculus import truncated
-from rnnderive.checks.points import Point, point
+from rnnderive.checks.points import Point, loss_targets, point
 from rnnderive.errors import RnnDeriveError
 from rnnderive.hand.catalogue import Sight, correct_run, tolerance_for
 from rnnderive.hand.claims import Hand
 from rnnderive.hand.comparison import forward_of, gradients
-from rnnderive.hand.diagnosis import Diagnosis, Mistake
+from rnnderive.hand.diagnosis import Diagnosis, Mistake, diagnose
 from rnnderive.hand.edits import Edit
 from rnnderive.hand.problem import Problem
 from rnnderive.hand.variants import course
 from rnnderive.hand.verdict import ArrayVerdict
+from rnnderive.language import terms as tm
 
-__all__ = ["Late", "late"]
+__all__ = ["Beyond", "late", "loud"]
 
 LONG = 40
+LOUD = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Late:
-    """What a run of so many steps shows, and no shorter one does.
+class Beyond:
+    """What a longer or a louder run shows, and the test points do not.
 
     Attributes
     ----------
-    steps : int
-        The fewest at which something is wrong.
+    at : Point
+    note : str
+        Where it shows.
     arrays : mapping
         Name → entry, at these.
     diagnosis : Diagnosis
     """
 
-    steps: int
+    at: Point
+    note: str
     arrays: Mapping[str, ArrayVerdict]
     diagnosis: Diagnosis
 
 
-def late(problem: Problem, hand: Hand, at: Point) -> Late | None:
+def late(problem: Problem, hand: Hand, at: Point) -> Beyond | None:
     """What is wrong in a long run alone; None where nothing is, or where the program is not for others than its own.
 
     Parameters
@@ -62,15 +68,35 @@ def late(problem: Problem, hand: Hand, at: Point) -> Late | None:
             return None
         low, high, wrong = (middle, high, wrong) if all(found[1].values()) else (low, middle, found)
     sight, arrays = wrong
-    return Late(high, arrays, _cut(problem, sight, high - 1))
+    note = f"right for {high - 1} steps, wrong for {high} and more"
+    return Beyond(sight.at, note, arrays, _cut(problem, sight, high - 1))
+
+
+def loud(problem: Problem, hand: Hand, at: Point) -> Beyond | None:
+    """What is wrong in large gradients alone: targets, or gradients from outside, a thousandfold."""
+    targets = loss_targets(problem.net)
+    names = [n for n in at.inputs if n.startswith("up_") or targets.get(n) is tm.SquaredError]
+    for n in names:
+        at = at.where(n, LOUD * at[n])
+    found = _claimed(problem, hand, at) if names else None
+    if found is None or all(found[1].values()):
+        return None
+    sight, arrays = found
+    return Beyond(at, "right where gradients are small, wrong where they are large", arrays, diagnose(problem, [sight]))
 
 
 def _asked(problem: Problem, hand: Hand, at: Point, steps: int) -> tuple[Sight, dict[str, ArrayVerdict]] | None:
     try:
         here = point(problem.net, T=steps, batch=at.batch, seed=problem.seed, sizes=at.sizes)
         fitted = getattr(hand, "fitted", None)
-        here = here if fitted is None else fitted(here)
-        sight = Sight(here, hand.claims(problem, here))
+        return _claimed(problem, hand, here if fitted is None else fitted(here))
+    except RnnDeriveError:
+        return None
+
+
+def _claimed(problem: Problem, hand: Hand, at: Point) -> tuple[Sight, dict[str, ArrayVerdict]] | None:
+    try:
+        sight = Sight(at, hand.claims(problem, at))
     except RnnDeriveError:
         return None
     if sight.claims.problems or forward_of(problem, [sight])[0] is False:

@@ -232,3 +232,15 @@ def test_a_counterexample_is_of_size_one_where_that_shows_it():
     turned = str(rd.derive(rd.cells.vanilla()).adjoint).replace("U.T @", "U @")
     sizes = rd.verify(rd.cells.vanilla(), rd.Recurrence.parse(turned)).counterexample.sizes
     assert sizes["n_h"] == 2  # a number is its own transpose
+
+
+def test_clipping_that_binds_in_large_gradients_alone_is_found():
+    gradient = rd.derive(NET, NET.parameters).lambdify()
+
+    def clipped(params, inputs):
+        loss, grads = gradient(params, inputs)
+        return loss, {n: np.clip(a, -5, 5) for n, a in grads.items()}
+
+    verdict = rd.verify(NET, clipped)
+    assert not verdict and [m.text for m in verdict.diagnosis] == ["every gradient is clipped at ±5"]
+    assert rd.verify(NET, lambda params, inputs: gradient(params, inputs))
