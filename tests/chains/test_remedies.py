@@ -88,7 +88,7 @@ def test_clipping_gives_the_norm_that_it_says():
 @pytest.mark.parametrize("bias", [0.1, 0.01])
 def test_the_length_for_a_bias_is_predicted_within_a_factor_of_three(bias):
     """From norms alone: directions and the states that λ meets are not known."""
-    net = tanh_net()
+    net, rng = tanh_net(), np.random.default_rng(1)
     found = rd.analyze(
         net, {"W": rng.standard_normal((6, 2)), "U": 0.6 * np.linalg.qr(rng.standard_normal((6, 6)))[0]},
         {"x": rng.standard_normal((80, 2)), "target": np.ones(6)},
