@@ -10,7 +10,7 @@ from rnnderive import printing as pr
 from rnnderive.calculus import Graph
 from rnnderive.calculus.nodes import Node
 from rnnderive.printing.style import CM, TINTS, WIDTH_CM, style
-from rnnderive.report.figures.unrolled import RADIUS, draw_node
+from rnnderive.report.figures.unrolled import draw_node, radius_for
 from rnnderive.report.languages import Words, load
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def gradient_graph(graph: Graph, edges: Sequence[Arrow], words: Words | None = N
     """
     from matplotlib.figure import Figure
 
-    places = _places(graph, edges)
+    places, gap = _places(graph, edges)
     high = max(y for _, y in places.values()) + 2.3
     right = max(x for x, _ in places.values())
     with style():
@@ -64,14 +64,15 @@ def gradient_graph(graph: Graph, edges: Sequence[Arrow], words: Words | None = N
         axes.set(xlim=(right / 2 - WIDTH_CM / 2, right / 2 + WIDTH_CM / 2), ylim=(-1.5, high - 1.5), aspect="equal")
         axes.axis("off")
         for edge in edges:
-            _draw(axes, edge, places)
+            _draw(axes, edge, places, radius_for(gap))
         for key, place in places.items():
-            draw_node(axes, _label(graph, key), place, _shape(key))
+            draw_node(axes, _label(graph, key), place, _shape(key), radius_for(gap))
         _legend(axes, edges, words or load("en"))
     return figure
 
 
-def _places(graph: Graph, edges: Sequence[Arrow]) -> dict[Any, Place]:
+def _places(graph: Graph, edges: Sequence[Arrow]) -> tuple[dict[Any, Place], float]:
+    """Where every node stands, and how far the columns are apart."""
     nodes = list(dict.fromkeys(n for e in edges for n in (e.source, e.target) if n is not None))
     groups = [g for g in graph.groups if any(n.group == g for n in nodes)]
     steps = sorted({int(n.step) for n in nodes if n.step is not None})
@@ -86,7 +87,7 @@ def _places(graph: Graph, edges: Sequence[Arrow]) -> dict[Any, Place]:
     ends = [places[e.source][0] for e in edges if e.target is None and e.source is not None]
     places[TOP] = (sum(heads) / len(heads) if heads else middle, ROW * (1 + len(groups)))
     places[BOTTOM] = (sum(ends) / len(ends) if ends else middle, 0.0)
-    return places
+    return places, gap
 
 
 def _label(graph: Graph, key: Any) -> pr.Math:
@@ -102,11 +103,11 @@ def _shape(key: Any) -> str:
     return {TOP: "loss", BOTTOM: "parameter"}.get(key, "state") if isinstance(key, str) else "state"
 
 
-def _draw(axes: Axes, edge: Arrow, places: Mapping[Any, Place]) -> None:
+def _draw(axes: Axes, edge: Arrow, places: Mapping[Any, Place], radius: float) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     (x0, y0), (x1, y1) = places[edge.source or TOP], places[edge.target or BOTTOM]
-    tint, points = TINTS[edge.tint % len(TINTS)], 72 * CM * (RADIUS + 0.06)
+    tint, points = TINTS[edge.tint % len(TINTS)], 72 * CM * (radius + 0.06)
     bend = _bend((x0, y0), (x1, y1))
     axes.add_patch(
         FancyArrowPatch(
@@ -119,7 +120,17 @@ def _draw(axes: Axes, edge: Arrow, places: Mapping[Any, Place]) -> None:
     x = (x0 + x1) / 2 + bend * (y1 - y0) / 2
     y = (y0 + y1) / 2 - bend * (x1 - x0) / 2
     circle = {"boxstyle": "circle,pad=0.22", "facecolor": "white", "edgecolor": tint, "linewidth": 0.9}
-    axes.text(x, y, str(edge.number), ha="center", va="center", fontsize=8, color=tint, bbox=circle, zorder=4)
+    axes.text(
+        x,
+        y,
+        str(edge.number),
+        ha="center",
+        va="center",
+        fontsize=min(8, 18 * radius),
+        color=tint,
+        bbox=circle,
+        zorder=4,
+    )
 
 
 def _bend(start: Place, end: Place) -> float:

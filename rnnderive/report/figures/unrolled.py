@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["RADIUS", "Arrow", "Node", "Unrolled", "draw_node", "unroll", "unrolled_graph"]
+__all__ = ["Arrow", "Node", "Unrolled", "draw_node", "radius_for", "unroll", "unrolled_graph"]
 
 Node = tuple[str, int]  # a sequence at a step; the loss stands at step 0
 
@@ -133,7 +133,12 @@ _ARROWS: dict[str, dict[str, Any]] = {
     "from_past": {"color": COLOURS[1], "linestyle": "-", "linewidth": 1.6},
     "from_future": {"color": COLOURS[3], "linestyle": (0, (4, 1.6)), "linewidth": 1.6},
 }
-RADIUS, _ROW = 0.45, 1.3  # cm
+_RADIUS, _ROW = 0.45, 1.3  # cm
+
+
+def radius_for(gap: float) -> float:
+    """Of the nodes, in cm: smaller where columns stand close, so that an arrow between them is seen."""
+    return min(_RADIUS, 0.3 * gap)
 
 
 def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None, words: Words | None = None) -> Figure:
@@ -178,10 +183,10 @@ def unrolled_graph(net: Recurrence, T: int = 3, collapse: bool | None = None, wo
         axes.set(xlim=(middle - WIDTH_CM / 2, middle + WIDTH_CM / 2), ylim=(-1.7, high - 1.7), aspect="equal")
         axes.axis("off")
         for arrow in graph.arrows:
-            _draw_arrow(axes, arrow, places, rows)
+            _draw_arrow(axes, arrow, places, radius_for(gap))
         states = {a.source[0] for a in graph.arrows if a.target[1] and a.source[1] != a.target[1]}
         for node, place in places.items():
-            draw_node(axes, _label(node, graph), place, _kind(node, graph, states))
+            draw_node(axes, _label(node, graph), place, _kind(node, graph, states), radius_for(gap))
         _legend(axes, graph, states, words or load("en"))
     return figure
 
@@ -202,11 +207,11 @@ def _time(arrow: Arrow) -> str:
     return "from_past" if before < after else "from_future"
 
 
-def _draw_arrow(axes: Axes, arrow: Arrow, places: Mapping[Node, tuple[float, float]], rows: Mapping[str, int]) -> None:
+def _draw_arrow(axes: Axes, arrow: Arrow, places: Mapping[Node, tuple[float, float]], radius: float) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     (x0, y0), (x1, y1) = places[arrow.source], places[arrow.target]
-    points = 72 * CM * (RADIUS + 0.05)
+    points = 72 * CM * (radius + 0.05)
     axes.add_patch(
         FancyArrowPatch(
             (x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=9, shrinkA=points, shrinkB=points, zorder=1,
@@ -233,7 +238,7 @@ def _label(node: Node, graph: Unrolled) -> pr.Math:
     return name if node == (graph.loss, 0) else pr.with_index(name, pr.Numeral(str(node[1])))
 
 
-def draw_node(axes: Axes, label: pr.Math, place: tuple[float, float], kind: str) -> None:
+def draw_node(axes: Axes, label: pr.Math, place: tuple[float, float], kind: str, radius: float) -> None:
     """A node of a graph: ``input``, ``state``, ``other``, ``initial``, ``loss`` or ``parameter``."""
     from matplotlib.patches import Circle, Patch, Rectangle, RegularPolygon
 
@@ -244,13 +249,13 @@ def draw_node(axes: Axes, label: pr.Math, place: tuple[float, float], kind: str)
     x, y = place
     patch: Patch
     if shape == "square":
-        patch = Rectangle((x - 0.9 * RADIUS, y - 0.9 * RADIUS), 1.8 * RADIUS, 1.8 * RADIUS, **look)
+        patch = Rectangle((x - 0.9 * radius, y - 0.9 * radius), 1.8 * radius, 1.8 * radius, **look)
     elif shape == "diamond":
-        patch = RegularPolygon((x, y), 4, radius=1.2 * RADIUS, **look)
+        patch = RegularPolygon((x, y), 4, radius=1.2 * radius, **look)
     else:
-        patch = Circle((x, y), RADIUS, **look)
+        patch = Circle((x, y), radius, **look)
     axes.add_patch(patch)
-    room = 1.55 * RADIUS / (0.0353 * width(label, "text"))  # points that fill the node
+    room = 1.55 * radius / (0.0353 * width(label, "text"))  # points that fill the node
     axes.text(x, y, mathtext(label), ha="center", va="center_baseline", fontsize=min(12, room), zorder=3)
 
 
