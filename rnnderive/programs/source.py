@@ -260,8 +260,13 @@ class Module(Emitter):
         e = self.net[name]
         if any(name in stage.names for stage in self.net.schedule if stage.direction != "all"):
             return True
+        whole = e.right.args[0] if isinstance(e.right, tm.Block) else None
+        if isinstance(whole, tm.Parameter) and whole.name in self.net and whole.name not in self.outputs.values():
+            rights = [self.net[n].right for n in self.outputs.values() if n in self.net]
+            return rights.count(e.right) == 1 and self._is_whole(whole.name)  # rows that no other gradient has
         everywhere = depends_on_time(e.right) if e.timed else kind(e.left) != "row"
-        return everywhere and is_new(e.right) and (self._is_shared(name) or not self.net.is_shared(e.right))
+        per_member = not self._is_shared(name) and name in self.outputs.values()
+        return everywhere and is_new(e.right) and not (per_member and self.net.is_shared(e.right))
 
     def _is_shared(self, name: str) -> bool:
         """Whether a gradient is one for the whole batch."""

@@ -36,6 +36,7 @@ def stages(d: rd.Derivation) -> list[tuple[str, Rewrite]]:
     fixed = {*wanted, *(s[:-1] for s in d.net.initial_states)}
     return [
         ("prune", lambda n: passes.prune(n, wanted)),
+        ("narrow", lambda n: passes.narrow(n, wanted)),
         ("share", passes.share),
         ("by_exp", passes.by_exp),
         ("inline", lambda n: passes.inline(n, fixed)),
@@ -125,6 +126,13 @@ def test_a_coefficient_leaves_the_loop_of_one_sequence_but_not_that_of_a_batch()
     )
     assert in_loops(alone, tm.Power) == 0
     assert in_loops(batch, tm.Power) == 1
+
+
+def test_a_loss_at_the_last_step_has_its_readout_at_that_step_only() -> None:
+    d = rd.derive(rd.cells.lstm())
+    net = passes.optimise(d.adjoint, [*d.pulled.gradients.values(), "L"], d.net.initial_states)
+    assert not any(e.timed and "W_y" in str(e.right) and "if t == T" not in str(e.right) for e in net.equations)
+    assert str(net["dW_y"].right) == "sum(delta_y_T @ h[T].T, batch)"
 
 
 @pytest.mark.parametrize("batch", [None, 1, 5])

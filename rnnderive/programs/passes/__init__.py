@@ -12,6 +12,7 @@ from rnnderive.programs.passes.basic import hoist, prune, share, split_stacks
 from rnnderive.programs.passes.fuse import Names, bundle_deltas, by_exp, fuse_gates, fuse_sums, name_sums, pack
 from rnnderive.programs.passes.inline import factor, inline
 from rnnderive.programs.passes.join import join
+from rnnderive.programs.passes.narrow import narrow
 
 __all__ = [
     "bundle_deltas",
@@ -23,6 +24,7 @@ __all__ = [
     "inline",
     "join",
     "name_sums",
+    "narrow",
     "optimise",
     "pack",
     "prune",
@@ -55,7 +57,7 @@ def optimise(
     """
     wanted = list(outputs)
     fixed = {*wanted, *(s[:-1] for s in given)}
-    net = share(prune(net, wanted))
+    net = share(narrow(prune(net, wanted), wanted))
     net = factor(inline(by_exp(net), fixed))
     net = pack(fuse_gates(name_sums(net), fixed, names), fixed, names)
     net = fuse_sums(bundle_deltas(net, fixed, names))

@@ -186,6 +186,8 @@ class _Hoist:
 def _worth(node: Term, products_only: bool) -> bool:
     """Whether a term is timed and does real work."""
     timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(node, False))
+    if any(isinstance(n, tm.Where) for n in tm.members(node)):
+        return True
     if products_only:
         return timed and any(isinstance(n, tm.Product) for n in tm.members(node))
     work = (tm.Product, tm.Apply, tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.Times, tm.Where)
