@@ -115,16 +115,23 @@ def bundled(net: Recurrence, name: str, parts: list[str], right: Term, names: Na
 
 
 def fuse_gates(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:
-    """In loops, sums of products with the same vectors become one product with stacked matrices."""
+    """In loops, sums of products with the same vectors become one product with stacked matrices.
+
+    A sum that multiplies further vectors takes part with those that it shares.
+    """
     inside = loops(net)
-    groups: dict[Any, list[str]] = {}
+    vectors: dict[str, frozenset[Term]] = {}
     for e in net.equations:
         if e.name in inside and e.name not in fixed and _is_affine(net, e.right, inside[e.name]):
-            vectors = frozenset(a.args[-1] for a in summands(e.right) if is_linear(net, a))
-            groups.setdefault((inside[e.name], vectors), []).append(e.name)
-    for (loop, vectors), parts in groups.items():
-        if len(parts) > 1:
-            net = _fused(net, sorted(parts, key=lambda n: _use(net, n)), vectors, loop, names)
+            vectors[e.name] = frozenset(a.args[-1] for a in summands(e.right) if is_linear(net, a))
+    groups: dict[Any, list[str]] = {}
+    for name, own in vectors.items():
+        loop = inside[name]
+        cores = [v for n, v in vectors.items() if inside[n] == loop and v <= own]
+        groups.setdefault((loop, min(cores, key=lambda v: (len(v), sorted(map(str, v))))), []).append(name)
+    for (loop, core), parts in groups.items():
+        if len(parts) > 1 and any(not free_of(v, loop) for v in core):
+            net = _fused(net, sorted(parts, key=lambda n: _use(net, n)), core, loop, names)
     return net
 
 
@@ -165,7 +172,7 @@ def _fused(
     rest: dict[str, Term] = {}
     free = []
     for n in parts:
-        others = [a for a in summands(net[n].right) if not is_linear(net, a)]
+        others = [a for a in summands(net[n].right) if not (is_linear(net, a) and a.args[-1] in vectors)]
         outer = [a for a in others if free_of(a, loop)]
         inner = [a for a in others if not free_of(a, loop)]
         free.append(tm.plus(*outer, tm.Zeros(*net.shape(n))))
