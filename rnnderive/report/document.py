@@ -34,6 +34,7 @@ __all__ = [
     "Table",
     "Text",
     "inlines",
+    "leads_on",
     "plain",
 ]
 
@@ -322,6 +323,11 @@ class Numbered:
 def plain(text: Text) -> str:
     """A text without markup, for bookmarks and estimates."""
     return "".join(_plain(i) for i in inlines(text))
+
+
+def leads_on(text: Text) -> bool:
+    """Whether a text ends so that what follows belongs to it, and stands on the same page."""
+    return plain(text).rstrip().endswith((":", "—", ","))
 
 
 def _plain(item: Inline) -> str:

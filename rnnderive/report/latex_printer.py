@@ -25,6 +25,7 @@ from rnnderive.report.document import (
     Steps,
     Table,
     Text,
+    leads_on,
     plain,
 )
 from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, wrapped

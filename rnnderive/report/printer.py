@@ -159,7 +159,7 @@ class Printer(ABC):
             case Formula(math):
                 lines = formula_lines(math, room * share)
                 if lines is None:
-                    return self.formula(math, tall=share == 1 and fit.height(math) > 1.6)
+                    return self.formula(math, tall=fit.height(math) > 1.6)
                 if share < 1:
                     return self.inset(fit.display([(None, math)], DISPLAY_EM), math)
                 return self.broken(lines, math)
@@ -181,7 +181,7 @@ class Printer(ABC):
 
     @abstractmethod
     def formula(self, math: pr.Math, tall: bool) -> str:
-        """A formula within a line."""
+        """A formula within a line; a tall one keeps away from the lines above and below."""
 
     @abstractmethod
     def inset(self, lines: fit.Display, math: pr.Math) -> str:

@@ -10,7 +10,19 @@ from rnnderive import printing as pr
 from rnnderive.printing.notation import SIGNS
 from rnnderive.report import fit
 from rnnderive.report.characters import composed, pieces, printable, typographic
-from rnnderive.report.document import Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
+from rnnderive.report.document import (
+    Box,
+    Document,
+    Figure,
+    Listing,
+    Numbered,
+    Section,
+    Step,
+    Table,
+    Text,
+    leads_on,
+    plain,
+)
 from rnnderive.report.measures import TEXT_EM, column_shares, wrapped
 from rnnderive.report.numbering import Manuscript, Target
 from rnnderive.report.printer import Figures, Printer, Rows
@@ -23,6 +35,8 @@ _PREAMBLE = r"""
 #set smartquote(enabled: false)
 #set par(justify: true, leading: 0.62em, spacing: 0.95em)
 #set heading(numbering: none)
+#show heading: set text(hyphenate: false)
+#show title: set text(hyphenate: false)
 #show heading: set block(above: 1.6em, below: 0.9em)
 #show heading.where(level: 1): set text(size: 1.12em)
 #show title: set text(size: 1.6em)
@@ -31,7 +45,6 @@ _PREAMBLE = r"""
 #show math.equation.where(block: true): set block(above: 0pt, below: 0pt)
 #show math.equation.where(block: true): set par(leading: 0.75em)
 #show table: set par(justify: false)
-#show table.cell: it => { show math.equation.where(block: false): box.with(inset: (y: 0.15em)); it }
 #set math.mat(row-gap: 0.5em)
 #show raw: set text(font: "DejaVu Sans Mono")
 #show raw.where(block: false): set text(size: 0.95em)
@@ -45,6 +58,8 @@ _PREAMBLE = r"""
 })
 // A formula, with what a reader hears who does not see it.
 #let math(alt, body) = { set std.math.equation(alt: alt); body }
+// Space above and below a formula higher than its line.
+#let roomy(body) = box(inset: (y: 0.2em), body)
 #let display(body, number: none, inset: 1.6em, above: 0.95em) = block(
   width: 100%, breakable: false, above: above, below: 0.95em, inset: (left: inset),
   grid(columns: (1fr, auto), column-gutter: 0.8em, align: (left + horizon, right + horizon), fitted(body), number),
@@ -237,7 +252,8 @@ class _Printer(Printer):
         return "#sym.zws;".join(map(escape, pieces(printable(typographic(text, self.words.quotes)), room)))
 
     def formula(self, math: pr.Math, tall: bool) -> str:
-        return f"#math({_string(pr.text(math))}, ${pr.typst(math)}$);"
+        shown = f"math({_string(pr.text(math))}, ${pr.typst(math)}$)"
+        return f"#roomy({shown});" if tall else f"#{shown};"
 
     def inset(self, lines: fit.Display, math: pr.Math) -> str:
         return f"#display({_math(lines)});"
