@@ -226,8 +226,7 @@ class _Printer(Printer):
 
     def paragraph(self, content: Text) -> str:
         text = self.text(content)
-        # What leads up to the next block stays on its page.
-        return text + r"\par\nopagebreak" if plain(content).rstrip().endswith(":") else text
+        return text + r"\par\nopagebreak" if leads_on(content) else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)

@@ -166,7 +166,7 @@ class _Printer(Printer):
 
     def paragraph(self, content: Text) -> str:
         text = self.text(content)
-        return f"#lead[{text}]" if plain(content).rstrip().endswith(":") else text
+        return f"#lead[{text}]" if leads_on(content) else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)
