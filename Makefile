@@ -11,7 +11,7 @@ RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help report reports chains test peers bench doctest lint types layers golden ci clean .venv
+.PHONY: help report reports chains test slow peers bench doctest lint types layers golden ci clean .venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ reports: $(STAMP) ## build every published report anew (some minutes), with its 
 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto
+
+slow: $(STAMP) ## set every formula for twelve steps and the lectures, by both engines, and look at the pages
+	@$(PY) -m pytest tests/report -n auto -m slow
 
 # The frameworks stay out of .venv: what is built and tested there needs none of them.
 peers: .venv-peers/.installed ## compare with PyTorch, Keras and ONNX Runtime, in .venv-peers (large downloads)
