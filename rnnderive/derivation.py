@@ -24,6 +24,7 @@ from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.terms import Term, t
 from rnnderive.printing import Told
 from rnnderive.programs import Program, prepare
+from rnnderive.programs.checkpoint import checkpointed
 from rnnderive.programs.threads import check_threads
 
 __all__ = ["Derivation", "derive"]
@@ -231,7 +232,14 @@ class Derivation(Told):
 
     # ------------------------------------------------------------ programs
 
-    def lambdify(self, wrt: Iterable[str] | str | None = None, *, threads: int = 1) -> Program:
+    def lambdify(
+        self,
+        wrt: Iterable[str] | str | None = None,
+        *,
+        threads: int = 1,
+        memory: str = "all",
+        snapshots: int | str = "sqrt",
+    ) -> Program:
         """The gradient as a NumPy function ``(params, inputs) -> (loss, grads)``.
 
         Parameters
@@ -241,6 +249,11 @@ class Derivation(Told):
         threads : int
             How many threads share a batch, with BLAS at one thread in each.  Gradients of the parts are added
             in one order: the same bits for the same number.
+        memory : {"all", "checkpoint"}
+            Keep every step for the way back, or a few states from which the others are computed again.
+        snapshots : "sqrt" or int
+            With ``memory="checkpoint"``: about √T states, √T steps apart, so that each step is computed twice; or
+            how many, each step by itself in the order that computes the fewest again (Griewank and Walther 2000).
 
         Returns
         -------
@@ -258,25 +271,36 @@ class Derivation(Told):
         """
         if wrt is not None:
             names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-            return derive(self.net, names, truncate=self.truncate).lambdify(threads=threads)
+            return derive(self.net, names, truncate=self.truncate).lambdify(
+                threads=threads, memory=memory, snapshots=snapshots
+            )
         check_threads(self.net, threads)
-        return self._programs.setdefault(threads, self._gradient(threads))
+        if memory not in ("all", "checkpoint"):
+            raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
+        key = (threads, memory, snapshots)
+        if key not in self._programs:
+            self._programs[key] = self._gradient(*key)
+        return self._programs[key]
 
     @cached_property
     def _programs(self) -> dict[Any, Program]:
         return {}
 
-    def _gradient(self, threads: int = 1) -> Program:
+    def _gradient(self, threads: int, memory: str, snapshots: int | str) -> Program:
+        def masked() -> tuple[Program, str]:
+            whole = calculus.masked(self.net)
+            d = derive(whole.net, self.wrt, truncate=self.truncate)
+            return d.lambdify(threads=threads, memory=memory, snapshots=snapshots), whole.mask
+
+        if memory == "checkpoint":
+            if self.truncate is not None:
+                raise InputError("a truncated gradient keeps few steps by itself; expected memory='all'")
+            return checkpointed(self.net, self.wrt, snapshots, threads=threads, masked=masked)
         return Program(
             self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
             note="The loss of a recurrent network and its gradient (back-propagation through time).", threads=threads,
-            masked=lambda: self._masked(threads),
+            masked=masked,
         )  # fmt: skip
-
-    def _masked(self, threads: int) -> tuple[Program, str]:
-        """The gradient for members that end at steps of their own, and the name of its mask."""
-        whole = calculus.masked(self.net)
-        return derive(whole.net, self.wrt, truncate=self.truncate).lambdify(threads=threads), whole.mask
 
     def source(self) -> str:
         """The gradient's program as a readable module that needs NumPy alone."""

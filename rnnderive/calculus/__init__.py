@@ -12,6 +12,7 @@ from rnnderive.calculus.jacobian import jacobian, target
 from rnnderive.calculus.masked import Masked, masked
 from rnnderive.calculus.nodes import Group, Node
 from rnnderive.calculus.rules import RULES, rule
+from rnnderive.calculus.segments import Segments, segments
 from rnnderive.calculus.steps import Step, steps
 from rnnderive.calculus.tangent import dependents, tangent
 
@@ -25,6 +26,7 @@ __all__ = [
     "Masked",
     "Node",
     "OrderedProduct",
+    "Segments",
     "State",
     "Step",
     "SumOver",
@@ -36,6 +38,7 @@ __all__ = [
     "jacobian",
     "masked",
     "rule",
+    "segments",
     "steps",
     "tangent",
     "target",
