@@ -61,19 +61,21 @@ def reversal(start: int, stop: int, snapshots: int) -> Iterator[Action]:
     >>> list(reversal(0, 3, 2))
     [('advance', 0, 1), ('advance', 1, 2), ('reverse', 2, 3), ('reverse', 1, 2), ('reverse', 0, 1)]
     """
-    while stop - start > 1:
-        if snapshots == 1:
-            yield "advance", start, stop - 1
-            yield "reverse", stop - 1, stop
-            stop -= 1
-            continue
+    work = [(start, stop, snapshots)]
+    while work:
+        start, stop, snapshots = work.pop()
         steps = stop - start
-        r = _repetitions(steps, snapshots)
-        first = max(math.comb(snapshots + r - 2, snapshots) if r > 1 else 1, steps - math.comb(snapshots - 1 + r, r))
-        yield "advance", start, start + first
-        yield from reversal(start + first, stop, snapshots - 1)
-        stop = start + first
-    yield "reverse", start, stop
+        if steps > 1 and snapshots > 1:
+            r = _repetitions(steps, snapshots)
+            least = math.comb(snapshots + r - 2, snapshots) if r > 1 else 1
+            first = max(least, steps - math.comb(snapshots - 1 + r, r))
+            yield "advance", start, start + first
+            work += [(start, start + first, snapshots), (start + first, stop, snapshots - 1)]
+            continue
+        for last in range(stop - 1, start, -1):
+            yield "advance", start, last
+            yield "reverse", last, last + 1
+        yield "reverse", start, start + 1
 
 
 def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", **options: Any) -> Checkpointed:
@@ -191,8 +193,7 @@ class _Sweep:
             if action == "advance":
                 kept[b] = self.advance(kept[a], a * self.unit, b * self.unit)
             else:
-                self.reverse(kept[a], a * self.unit, min(b * self.unit, self.arrays.T))
-                kept = {step: state for step, state in kept.items() if step < a}
+                self.reverse(kept.pop(a), a * self.unit, min(b * self.unit, self.arrays.T))
         return self.loss, self.gradients()
 
     def part(self, name: str, inputs: dict[str, Any], a: int, b: int) -> Any:
