@@ -128,7 +128,7 @@ def _upright(char: str) -> float:
 def _sign(sign: str, place: int, style: str) -> float:
     if sign == "":
         return 0.0
-    if sign == ",":
+    if sign in (",", ";"):
         return 0.28 + (0.17 if style != "script" else 0)
     if style == "script" or place == 0:
         return 0.82
@@ -294,8 +294,8 @@ def _expand_infix(signs: Sequence[str], items: Sequence[Math], room: float, dept
     out: list[_Token] = []
     for sign, item in zip(signs, items, strict=True):
         first, *rest = _expand(item, room, depth + 1)
-        if sign == "," and out:
-            out[-1] = replace(out[-1], pieces=(*out[-1].pieces, Sign(",")))
+        if sign in (",", ";") and out:
+            out[-1] = replace(out[-1], pieces=(*out[-1].pieces, Sign(sign)))
         elif sign:
             first = replace(first, pieces=(Sign(sign), *first.pieces))
         out += [replace(first, depth=depth), *rest]
