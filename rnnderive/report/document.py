@@ -222,6 +222,10 @@ class Figure:
     stem: str | None = None
     label: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.alt.strip():
+            raise InputError("a figure has no alternative text; say in alt what is to be seen")
+
 
 @dataclass(frozen=True)
 class Listing:

@@ -45,7 +45,7 @@ def html_fragment(document: Document | Manuscript, figures: Figures | None = Non
 
 def html_blocks(blocks: Sequence[Block], lang: str = "en") -> str:
     """Return some blocks as a piece of HTML, without a title."""
-    document = Document("", [Section("", blocks, numbered=False)], lang=lang)
+    document = Document("blocks", [Section("blocks", blocks)], lang=lang)
     return _Printer(document).styled(lambda p: p.blocks(p.manuscript.sections[0].block.blocks))
 
 

@@ -89,8 +89,11 @@ def number(document: Document) -> Manuscript:
     Raises
     ------
     InputError
-        For a label given twice, an unknown language, or a level other than 1 and 2.
+        For a label given twice, an unknown language, a title or a list that is empty, and levels
+        that are not 1 and 2 or begin with 2.
     """
+    if not plain(document.title).strip():
+        raise InputError("the document has no title; expected one, which readers and their programs call it by")
     words = load(document.lang)
     if words.decimal != ".":
         document = _with_math(document, words)
@@ -141,6 +144,12 @@ class _Clerk:
     def section(self, section: Section) -> Numbered:
         if section.level not in (1, 2):
             raise InputError(f"a section has level {section.level}; expected 1 or 2")
+        if not plain(section.title).strip():
+            raise InputError("a section has no title; expected one, which the outline shows")
+        if section.level == 2 and "heading" not in self.counts:
+            raise InputError(
+                f"the first section, {plain(section.title)!r}, has level 2; expected one of level 1 before it"
+            )
         anchor = f"section-{self.count('heading')}"
         number = self.section_number(section.level) if section.numbered else ""
         self.aim(section.label, self.named("section", number) if number else plain(section.title), anchor)
@@ -172,6 +181,8 @@ class _Clerk:
                     k = self.count("source")
                     self.sources[key] = Target(f"[{k}]", f"source-{k}")
                 return block
+            case Bullets() if not block.items:
+                raise InputError("a list has no items; expected one or more")
             case Paragraph() | Bullets() | Listing() | Table():
                 return block
         raise InputError(f"a {type(block).__name__} is no block of a report")

@@ -73,6 +73,26 @@ def test_a_label_given_twice_is_named() -> None:
         number(rp.Document("x", [rp.Section("s", [equation, equation])]))
 
 
+@pytest.mark.parametrize(
+    ("title", "sections", "said"),
+    [
+        ("", [], "the document has no title"),
+        ("t", [rp.Section("", [])], "a section has no title"),
+        ("t", [rp.Section("deep", [], level=2)], "the first section, 'deep', has level 2"),
+        ("t", [rp.Section("deeper", [], level=3)], "has level 3; expected 1 or 2"),
+        ("t", [rp.Section("s", [rp.Bullets([])])], "a list has no items"),
+    ],
+)
+def test_what_a_page_cannot_do_without_is_asked_for(title: str, sections: list[rp.Section], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        number(rp.Document(title, sections))
+
+
+def test_a_figure_without_alternative_text_is_refused() -> None:
+    with pytest.raises(InputError, match="say in alt what is to be seen"):
+        rp.Figure(lambda: None, "caption", " ")
+
+
 def test_russian_words_are_set_in_both() -> None:
     document = rp.Document("Отчёт", [rp.Section("Раздел", [rp.Paragraph("Человек в шляпе")])], lang="ru")
     assert "Человек в шляпе" in latex_source(document)
