@@ -250,7 +250,7 @@ class Emitter:
 
     def _flat(self, term: Term) -> bool:
         """Whether a matrix has no leading axes: it is shared and timeless."""
-        return self.net.is_shared(term) or isinstance(term, tm.Parameter)
+        return self.net.is_shared(term)
 
     def _transpose(self, term: Any, c: Context) -> str:
         code = self.emit(term.args[0], c)

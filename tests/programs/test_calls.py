@@ -208,3 +208,24 @@ def test_a_width_that_leaves_nothing_for_the_other_is_refused():
     params["W_z"] = np.zeros((2, 2))
     with pytest.raises(InputError, match=r"W_z has shape \(2, 2\); expected \(n_h, n_h\+n_x\)"):
         derive(net).lambdify()(params, {"x": np.zeros((3, 2)), "target": np.zeros(1)})
+
+
+MATRICES = {
+    "a sum of matrices": "h[t] = tanh(U @ h[t-1] + W @ x[t])\nM = sum(h[t] @ x[t].T, t)\nL = sum(M * M)",
+    "a matrix of each member in a loop": "U: input\nh[t] = tanh(U @ h[t-1] + W @ x[t])\nL = sum(h[T])",
+    "its transpose beside a loop": "W: input\nh[t] = tanh(U @ h[t-1] + W.T @ x[t])\nL = sum(h[T])",
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_matrix_that_each_member_has_for_itself(name: str) -> None:
+    net = Recurrence.parse(MATRICES[name])
+    params, inputs = arrays(net, batch=3)
+    f = derive(net, ["U", "W", "x"]).lambdify()
+    loss, grads = f(params, inputs)
+    singles = [f(params, {n: a[:, b] if n == "x" else a[b] for n, a in inputs.items()}) for b in range(3)]
+    assert loss == pytest.approx(sum(s[0] for s in singles))
+    for n, g in grads.items():
+        parts = [s[1][n] for s in singles]
+        expected = sum(parts) if n in params else np.stack(parts, 1 if n == "x" else 0)
+        np.testing.assert_allclose(g, expected, rtol=1e-11, atol=1e-13)
