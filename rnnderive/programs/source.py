@@ -37,7 +37,7 @@ from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
 
-_LOCALS = {"np", "T", "t", "lead", "dtype", "params", "inputs", "given", "range", "sum", "dict"} | set(SUPPORT)
+_LOCALS = {"empty", "np", "T", "t", "lead", "dtype", "params", "inputs", "given", "range", "sum", "dict"} | set(SUPPORT)
 
 
 def write_module(
@@ -170,7 +170,7 @@ class Module(Emitter):
         self.line(f"return {loss}.sum(), {{{results}}}" if self.with_loss else f"return {{{results}}}")
         returns = "the loss, and a dict of arrays" if self.with_loss else "a dict of arrays"
         head = [
-            f"def {self.function}(params, inputs):",
+            f"def {self.function}(params, inputs, empty=np.empty):",
             f'    """Return {returns}: {", ".join(self.outputs)}."""',
         ]
         return [*head, *("    " + line if line else "" for line in self.lines)]
@@ -329,11 +329,12 @@ class Module(Emitter):
         kept = {r for r, names in roots.items() if any(self._stored(n, stage) for n in names)}
         for n in roots:
             if n not in kept:
-                self.line(f"{self.names[n]}_t = np.empty({self._room(n, '')}, dtype)")
+                self.line(f"{self.names[n]}_t = empty({self._room(n, '')}, dtype)")
                 continue
             layout = self.layout[n]
             steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
-            self.line(f"{self.names[n]} = np.empty({self._room(n, steps)}, dtype)")
+            returned = set(roots[n]) & set(self.outputs.values())  # a result has memory of its own
+            self.line(f"{self.names[n]} = {'np.' if returned else ''}empty({self._room(n, steps)}, dtype)")
             if layout.before:
                 self.line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
             if layout.after:

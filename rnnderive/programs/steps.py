@@ -29,7 +29,7 @@ class Steps:
         self.locals: dict[Any, str] = {}
         self.context = Context("loop", frozenset(loop.stage.names))
         for name, size in loop.scratch.items():
-            self.before.append(f"{name} = np.empty((*lead, {module.size(size)}), dtype)")
+            self.before.append(f"{name} = empty((*lead, {module.size(size)}), dtype)")
 
     def body(self) -> list[str]:
         lines: list[str] = []
