@@ -239,6 +239,7 @@ class Derivation(Told):
         threads: int = 1,
         memory: str = "all",
         snapshots: int | str = "sqrt",
+        reuse: bool = False,
     ) -> Program:
         """The gradient as a NumPy function ``(params, inputs) -> (loss, grads)``.
 
@@ -254,6 +255,9 @@ class Derivation(Told):
         snapshots : "sqrt" or int
             With ``memory="checkpoint"``: about √T states, √T steps apart, so that each step is computed twice; or
             how many, each step by itself in the order that computes the fewest again (Griewank and Walther 2000).
+        reuse : bool
+            Keep the memory of one call for the next: faster for batches, where a call needs much.  Results have
+            memory of their own all the same; several calls at once have each their own.
 
         Returns
         -------
@@ -272,12 +276,12 @@ class Derivation(Told):
         if wrt is not None:
             names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
             return derive(self.net, names, truncate=self.truncate).lambdify(
-                threads=threads, memory=memory, snapshots=snapshots
+                threads=threads, memory=memory, snapshots=snapshots, reuse=reuse
             )
         check_threads(self.net, threads)
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
-        key = (threads, memory, snapshots)
+        key = (threads, memory, snapshots, reuse)
         if key not in self._programs:
             self._programs[key] = self._gradient(*key)
         return self._programs[key]
@@ -286,11 +290,11 @@ class Derivation(Told):
     def _programs(self) -> dict[Any, Program]:
         return {}
 
-    def _gradient(self, threads: int, memory: str, snapshots: int | str) -> Program:
+    def _gradient(self, threads: int, memory: str, snapshots: int | str, reuse: bool) -> Program:
         def masked() -> tuple[Program, str]:
             whole = calculus.masked(self.net)
             d = derive(whole.net, self.wrt, truncate=self.truncate)
-            return d.lambdify(threads=threads, memory=memory, snapshots=snapshots), whole.mask
+            return d.lambdify(threads=threads, memory=memory, snapshots=snapshots, reuse=reuse), whole.mask
 
         if memory == "checkpoint":
             if self.truncate is not None:
@@ -299,7 +303,7 @@ class Derivation(Told):
         return Program(
             self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
             note="The loss of a recurrent network and its gradient (back-propagation through time).", threads=threads,
-            masked=masked,
+            reuse=reuse, masked=masked,
         )  # fmt: skip
 
     def source(self) -> str:

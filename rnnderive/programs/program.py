@@ -14,10 +14,11 @@ from rnnderive.programs.passes import optimise
 from rnnderive.programs.passes.fuse import Names
 from rnnderive.programs.source import write_module
 from rnnderive.programs.threads import in_threads
+from rnnderive.programs.workspace import Workspace
 
 __all__ = ["Program"]
 
-Function = Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
+Function = Callable[..., Any]
 
 
 class Program:
@@ -41,6 +42,8 @@ class Program:
         First line of the generated module.
     threads : int
         How many threads share a batch; see :mod:`rnnderive.programs.threads`.
+    reuse : bool
+        Whether a call uses the memory of the one before; each of several calls at once has its own.
     masked : callable, optional
         Makes the same program for members that end at steps of their own, and says its mask's name.
     """
@@ -56,11 +59,13 @@ class Program:
         restored: bool = False,
         note: str = "",
         threads: int = 1,
+        reuse: bool = False,
         masked: Callable[[], tuple[Program, str]] | None = None,
     ) -> None:
         self.net, self.origin, self.outputs = net, origin, dict(outputs)
         self.function, self.with_loss, self.restored, self.note = function, with_loss, restored, note
-        self.threads, self._make_masked = threads, masked
+        self.threads, self.reuse, self._make_masked = threads, reuse, masked
+        self._workspaces: list[Workspace] = []  # those that no call is using
 
     @cached_property
     def source(self) -> str:
@@ -136,7 +141,13 @@ class Program:
     def compute(self, arrays: Arrays) -> Any:
         """What the generated function returns for arrays that have been checked."""
         function = self.raw if arrays.batch in (None, 1) else self.batch_raw
-        return function(arrays.params, arrays.inputs)
+        if not self.reuse:
+            return function(arrays.params, arrays.inputs)
+        workspace = self._workspaces.pop() if self._workspaces else Workspace()
+        try:
+            return function(arrays.params, arrays.inputs, workspace.begin())
+        finally:
+            self._workspaces.append(workspace)
 
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""

@@ -78,9 +78,9 @@ class Steps:
         return f"np.{op.word}({', '.join(args)}, {out})"
 
     def expression(self, term: Any) -> str:
-        for leaf in tm.members(term):
-            if isinstance(leaf, tm.At) and leaf.lag == 0 and leaf.name in self.loop.stage.names:
-                self.operand(View(leaf.name, 0, sp.S.Zero, leaf.shape[0]))
+        for place in _places(term):
+            if place.lag == 0 and place.name in self.loop.stage.names:
+                self.operand(place)
         code = self.module.emit(term, self.context)
         if re.search(r"\bt\b", code):
             self.iterables.setdefault("t", "range(1, T + 1)" if self.forward else "range(T, 0, -1)")
@@ -165,6 +165,16 @@ class Steps:
         order = "" if self.forward else "[::-1]"
         self.iterables[name] = f"{m.steps(key, v.lag)}{order}{cut}{self.fold(v, 'T, ')}"
         return name
+
+
+def _places(term: Any) -> list[View]:
+    """The sequences, or parts of them, that a term reads at a lag."""
+    if isinstance(term, tm.Block) and isinstance(term.args[0], tm.At) and term.is_column:
+        at, start, stop = term.args[:3]
+        return [] if at.lag is None else [View(at.name, at.lag, start, stop)]
+    if isinstance(term, tm.At):
+        return [] if term.lag is None else [View(term.name, term.lag, sp.S.Zero, term.shape[0])]
+    return [p for a in term.terms for p in _places(a)]
 
 
 def _wrapped(words: Iterable[str], width: int = 104) -> list[str]:

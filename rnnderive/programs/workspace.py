@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -11,27 +10,26 @@ __all__ = ["Workspace"]
 
 
 class Workspace:
-    """Stands for ``np.empty`` in a generated module, and gives out the same arrays in every call.
+    """Stands for ``np.empty`` in a generated module: in each call it gives out the same arrays in the same order.
 
-    Each thread has arrays of its own.  No result of a program lies in them.
+    Memory that has just been used is in the processor's cache and in the process, fresh memory is in neither.  No
+    result of a program lies in it.  One call at a time may use it.
     """
 
     def __init__(self) -> None:
-        self._kept = threading.local()
+        self._arrays: list[Any] = []
+        self._next = 0
 
     def begin(self) -> Workspace:
         """Start over with the first array: a call begins."""
-        self._kept.position = 0
+        self._next = 0
         return self
 
     def __call__(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """The next array, as it was left by the call before where it had this shape."""
-        kept = self._kept
-        arrays = kept.__dict__.setdefault("arrays", [])
-        place = kept.position
-        kept.position += 1
-        if place == len(arrays):
-            arrays.append(np.empty(shape, dtype))
-        elif arrays[place].shape != shape or arrays[place].dtype != dtype:
-            arrays[place] = np.empty(shape, dtype)
-        return arrays[place]
+        """The next array, with what the call before has left in it; a new one where shape or dtype differ."""
+        place, self._next = self._next, self._next + 1
+        if place == len(self._arrays):
+            self._arrays.append(np.empty(shape, dtype))
+        elif self._arrays[place].shape != shape or self._arrays[place].dtype != dtype:
+            self._arrays[place] = np.empty(shape, dtype)
+        return self._arrays[place]
