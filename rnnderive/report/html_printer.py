@@ -14,7 +14,7 @@ from rnnderive.report import fit
 from rnnderive.report.characters import composed, typographic
 from rnnderive.report.document import Block, Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
 from rnnderive.report.drawing import drawing
-from rnnderive.report.measures import DISPLAY_EM
+from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM
 from rnnderive.report.numbering import Manuscript, Target
 from rnnderive.report.printer import Figures, Printer, Rows
 
@@ -22,6 +22,7 @@ __all__ = ["html_blocks", "html_fragment", "html_source"]
 
 # A browser that reads this fetches nothing and runs nothing, whatever the text says.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_CLOSED = re.compile(r'(<math display="inline"(?:(?!</math>).)*</math>)([,.;:!?)»”]+)')
 _WIDE_EM = 14.0  # a formula in a line that is wider scrolls by itself on a phone
 
 
@@ -154,8 +155,8 @@ class _Printer(Printer):
     def figure(self, figure: Figure, at: Numbered) -> str:
         svg, wide = self.figures[at.anchor] if at.anchor in self.figures else _drawn(figure)
         picture = _inline_svg(svg, at.anchor, wide, self.plain(figure.alt, 0))
-        caption = self.named(at, figure.caption)
-        return f'<figure id="{at.anchor}">\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>'
+        caption = f"<figcaption>{self.named(at, figure.caption)}</figcaption>"
+        return f'<figure id="{at.anchor}">\n<div class="scroll">{picture}</div>\n{caption}\n</figure>'
 
     def listing(self, listing: Listing, at: Numbered) -> str:
         code = escape(composed(listing.code.expandtabs(4).strip("\n")), quote=False)
@@ -182,6 +183,10 @@ class _Printer(Printer):
         )
 
     # ------------------------------------------------------------ inside a line
+
+    def text(self, text: Text, room: float = TEXT_EM, share: float = INLINE_SHARE) -> str:
+        # A sign of punctuation stays with the formula before it.
+        return _CLOSED.sub(r'<span class="unbroken">\1\2</span>', super().text(text, room, share))
 
     def plain(self, text: str, room: float) -> str:
         return escape(typographic(text, self.words.quotes))

@@ -90,6 +90,8 @@ class Browser:
         path.write_bytes(base64.b64decode(data))
 
     def pdf(self, path: Path) -> None:
+        dark = {"name": "prefers-color-scheme", "value": "dark"}  # paper is white all the same
+        self.call("Emulation.setEmulatedMedia", media="print", features=[dark])
         path.write_bytes(base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True)["data"]))
 
 

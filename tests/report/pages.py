@@ -74,3 +74,9 @@ def _objects(reader: Any) -> Iterator[Any]:
 def words(pdf: Path) -> str:
     """All text, in reading order."""
     return "\n".join(page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(pdf))
+
+
+def darkest(pdf: Path) -> int:
+    """The darkest grey on the first page; 0 is black."""
+    picture = pypdfium2.PdfDocument(pdf)[0].render(scale=2, grayscale=True).to_pil()
+    return int(picture.getextrema()[0])

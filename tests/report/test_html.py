@@ -205,10 +205,11 @@ def test_the_page_asks_for_nothing_and_says_nothing_to_the_console(tab: br.Brows
 
 
 def test_the_page_prints(tab: br.Browser, page: Path, tmp_path: Path) -> None:
-    from tests.report.pages import words
+    from tests.report.pages import darkest, words
 
     tab.open(page, 900, dark=True)
     tab.pdf(tmp_path / "print.pdf")
+    assert darkest(tmp_path / "print.pdf") == 0  # ink is black, though the screen is dark
     text = words(tmp_path / "print.pdf")
     for said in ("Second", "Deeper", "Sources", "(13)", "Figure", "Listing"):
         assert said in text
