@@ -54,7 +54,7 @@ def column_shares(table: Table) -> tuple[float, ...]:
     Columns get what they need while the line lasts; else the narrow ones do, and the wide ones
     share what is left and wrap.
     """
-    cells = [table.header, *table.rows]
+    cells = [[Bold(*inlines(name)) for name in table.header], *table.rows]
     wanted = [max(text_width(row[k]) for row in cells) * _TABLE_SIZE * 1.04 + 0.4 for k in range(len(table.header))]
     room = TEXT_EM - _GUTTER_EM * len(wanted)
     if sum(wanted) > room:
