@@ -11,7 +11,7 @@ from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.arrays import Arrays, Preparation, restore
 from rnnderive.programs.lengths import with_mask
 from rnnderive.programs.passes import optimise
-from rnnderive.programs.passes.fuse import Names
+from rnnderive.programs.passes.bundles import Names
 from rnnderive.programs.source import write_module
 from rnnderive.programs.threads import in_threads
 from rnnderive.programs.workspace import Workspace

@@ -31,7 +31,7 @@ from rnnderive.programs.lowering import (
     lower,
     part_key,
 )
-from rnnderive.programs.passes.fuse import Names
+from rnnderive.programs.passes.bundles import Names
 from rnnderive.programs.steps import Steps
 from rnnderive.programs.support import SUPPORT
 

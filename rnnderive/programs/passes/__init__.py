@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.passes.basic import hoist, prune, share, split_stacks
-from rnnderive.programs.passes.fuse import Names, bundle_deltas, by_exp, fuse_gates, fuse_sums, name_sums, pack
+from rnnderive.programs.passes.bundles import Names
+from rnnderive.programs.passes.deltas import bundle_deltas, fuse_sums
+from rnnderive.programs.passes.gates import by_exp, fuse_gates, name_sums, pack
 from rnnderive.programs.passes.inline import factor, inline
 from rnnderive.programs.passes.join import join
 from rnnderive.programs.passes.narrow import narrow

@@ -12,6 +12,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import reads
 from rnnderive.language.terms import Term, t
+from rnnderive.programs.passes.common import loops, rewritten
 
 __all__ = ["hoist", "prune", "share", "split_stacks"]
 
@@ -31,19 +32,9 @@ def prune(net: Recurrence, outputs: Iterable[str]) -> Recurrence:
     return Recurrence(kept, net.loss if net.loss in needed else None, net.declared)
 
 
-def _loops(net: Recurrence) -> dict[str, frozenset[str]]:
-    """Sequence → the names of its loop, for all that are in one."""
-    return {n: frozenset(s.names) for s in net.schedule if s.direction != "all" for n in s.names}
-
-
-def _rewrite(net: Recurrence, change: dict[str, Term], extra: Iterable[Equation] = ()) -> Recurrence:
-    equations = [Equation(e.left, change.get(e.name, e.right)) for e in net.equations]
-    return Recurrence((*extra, *equations), net.loss, net.declared)
-
-
 def split_stacks(net: Recurrence) -> Recurrence:
     """In loops, W @ [h[t-1], x[t]] becomes W[:, :n] @ h[t-1] + W[:, n:] @ x[t]."""
-    loops = _loops(net)
+    inside = loops(net)
 
     def split(node: Term) -> Term | None:
         if isinstance(node, tm.Product) and isinstance(node.args[-1], tm.Stack) and node.args[-1].is_column:
@@ -56,7 +47,7 @@ def split_stacks(net: Recurrence) -> Recurrence:
             return tm.plus(*parts)
         return None
 
-    return _rewrite(net, {e.name: tm.transform(e.right, split) for e in net.equations if e.name in loops})
+    return rewritten(net, {e.name: tm.transform(e.right, split) for e in net.equations if e.name in inside})
 
 
 def share(net: Recurrence) -> Recurrence:
@@ -123,10 +114,10 @@ def hoist(net: Recurrence, products_only: bool = False) -> Recurrence:
     With `products_only`, only matrix products and what stands with them in a sum: entry by entry, long sequences
     are faster step by step, while the values are in the processor's cache.
     """
-    loops = _loops(net)
+    inside = loops(net)
     hoisting = _Hoist(net, products_only)
-    change = {e.name: hoisting.equation(e, loops[e.name]) for e in net.equations if e.name in loops}
-    return _rewrite(net, change, hoisting.extra)
+    change = {e.name: hoisting.equation(e, inside[e.name]) for e in net.equations if e.name in inside}
+    return rewritten(net, change, hoisting.extra)
 
 
 class _Hoist:
