@@ -1,6 +1,5 @@
 """Many wrong variants at once: the reference interpreter on stacks of arrays.
 
-A value is a stack of two-dimensional arrays: one for each variant and each member of a batch.
 What an edit does not reach is taken from the correct run; variants of one equation share the run
 of everything downstream of it.
 """
@@ -16,91 +15,13 @@ import numpy as np
 
 from rnnderive.checks.points import Point
 from rnnderive.hand.member import OneMember
-from rnnderive.language import Floats, Recurrence, Run
+from rnnderive.hand.stacks import Many, Stacks, array_of, stack_of
+from rnnderive.language import Recurrence, Run
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import reads
 from rnnderive.programs import prepare
 
-__all__ = ["Course", "Many", "Variants", "closed", "course", "dependents_of", "readers_of"]
-
-
-class Many:
-    """Arrays side by side, of shape (variants, members, rows, columns); it acts as one array does."""
-
-    __slots__ = ("array",)
-    __array_ufunc__ = None  # an array on the left yields to the operators below
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows and columns, as of one array."""
-        return tuple(self.array.shape[-2:])
-
-    @property
-    def T(self) -> Many:
-        return Many(self.array.swapaxes(-1, -2))
-
-    def __getitem__(self, place: tuple[slice, slice]) -> Many:
-        return Many(self.array[(..., *place)])
-
-    def sum(self, axis: Any, keepdims: bool = True) -> Many:
-        """The sum over rows (0), or over rows and columns."""
-        return Many(self.array.sum(axis=(-2, -1) if isinstance(axis, tuple) else axis - 2, keepdims=keepdims))
-
-    def __matmul__(self, other: Any) -> Many:
-        return Many(np.matmul(self.array, _array(other)))
-
-    def __rmatmul__(self, other: Any) -> Many:
-        return Many(np.matmul(other, self.array))
-
-    def __add__(self, other: Any) -> Many:
-        return Many(self.array + _array(other))
-
-    __radd__ = __add__
-
-    def __mul__(self, other: Any) -> Many:
-        return Many(self.array * _array(other))
-
-    __rmul__ = __mul__
-
-    def __sub__(self, other: Any) -> Many:
-        return Many(self.array - _array(other))
-
-    def __rsub__(self, other: Any) -> Many:
-        return Many(other - self.array)
-
-    def __neg__(self) -> Many:
-        return Many(-self.array)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Many:
-        if function is not np.concatenate:
-            return NotImplemented
-        arrays = [_array(a) for a in args[0]]
-        lead = np.broadcast_shapes(*(a.shape[:-2] for a in arrays))
-        return Many(np.concatenate([np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays], axis=-2))
-
-    def row(self, k: int) -> Many:
-        """One variant alone."""
-        return self if len(self.array) == 1 else Many(self.array[k : k + 1])
-
-
-def _array(value: Any) -> Any:
-    return value.array if isinstance(value, Many) else value
-
-
-class _Stacks(Floats):
-    """Floats, in stacks."""
-
-    def full(self, rows: int, columns: int, number: Any) -> Any:
-        return Many(super().full(rows, columns, number)[None, None])
-
-    def inverse(self, array: Any) -> Any:
-        return Many(1 / array.array)
-
-    def apply(self, name: str, array: Any) -> Any:
-        return Many(super().apply(name, array.array))
+__all__ = ["Course", "Variants", "closed", "course", "dependents_of", "readers_of"]
 
 
 class Course(Run):
@@ -146,7 +67,7 @@ class Course(Run):
     def _number(self, name: str, at: Point) -> Any:
         timed = self.net[name].timed
         steps = range(1, self.T + 1) if timed else (None,)
-        values = [_array(self.computed(name, step)) for step in steps]
+        values = [array_of(self.computed(name, step)) for step in steps]
         lead = np.broadcast_shapes(*(v.shape[:2] for v in values))
         stacked = np.stack([np.broadcast_to(v, (*lead, *v.shape[2:])) for v in values], axis=1)
         if at.batch is None or name in self.shared:
@@ -242,19 +163,7 @@ def course(
     shared = net.shared
     stacks.update({n: stack_of(net, n, a, at, n in shared) for n, a in (given or {}).items()})
     sizes = {**arrays.sizes, tm.T: arrays.T, tm.BATCH: at.batch or 1}
-    return Course(net, _Stacks(sizes), stacks, arrays.T)
-
-
-def stack_of(net: Recurrence, name: str, array: Any, at: Point, shared: bool) -> Any:
-    """An array as claims have it, as a stack; a list of T of them for a sequence."""
-    array = np.asarray(array, dtype=float)
-    if net.shape(name)[1] == 1:
-        array = array[..., None]
-    if at.batch is None or shared:
-        array = array[..., None, :, :]
-    if isinstance(net.leaves.get(name), tm.At):
-        return [Many(a[None]) for a in array]
-    return Many(array[None])
+    return Course(net, Stacks(sizes), stacks, arrays.T)
 
 
 class Variants(Course):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import sympy as sp
 
+from rnnderive.cells import recurrence
 from rnnderive.checks.points import Point
 from rnnderive.errors import InputError
 from rnnderive.hand.claims import Hand
@@ -22,7 +24,7 @@ __all__ = ["read", "verify"]
 
 
 def verify(
-    net: Recurrence | str,
+    net: Recurrence | str | os.PathLike[str],
     hand: Any,
     *,
     params: Mapping[str, Any] | None = None,
@@ -41,8 +43,8 @@ def verify(
 
     Parameters
     ----------
-    net : Recurrence or str
-        The declared cell with its loss.
+    net : Recurrence, str or path
+        The declared cell with its loss: itself, its equations, the name of a cell of the library, or a file.
     hand : callable, str, Recurrence, SymPy expression, mapping of these, or Hand
         What was derived by hand: a program ``(params, inputs) -> (loss, grads)``, equations in the
         language or in LaTeX, expressions.
@@ -74,8 +76,8 @@ def verify(
 
     Raises
     ------
-    InputError
-        When `hand` is nothing that can be read.
+    InputError, LanguageError
+        When `net` or `hand` is nothing that can be read.
 
     Examples
     --------
@@ -86,8 +88,7 @@ def verify(
     >>> bool(verdict), verdict.diagnosis[0].kind
     (False, 'missing factor')
     """
-    if isinstance(net, str):
-        net = Recurrence.parse(net)
+    net = recurrence(net)
     if upstream is not None:
         net = with_upstream(net, *([upstream] if isinstance(upstream, str) else upstream))
     steps = T if T is not None else max(6, (window or 0) + 2)
@@ -126,7 +127,7 @@ def read(hand: Any, problem: Problem, *, layout: Any = None, names: Any = None, 
 
         return read_latex(hand, problem, **_named(names), **options)
     if isinstance(hand, str | Recurrence):
-        from rnnderive.hand.formulas import read_equations
+        from rnnderive.hand.equations import read_equations
 
         return read_equations(hand, problem, **_named(names), **options)
     if isinstance(hand, sp.Basic | sp.MatrixBase | Mapping):

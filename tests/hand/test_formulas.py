@@ -10,8 +10,8 @@ import sympy as sp
 
 import rnnderive as rd
 from rnnderive.errors import InputError, LanguageError, ShapeError
+from rnnderive.hand.equations import read_equations
 from rnnderive.hand.expressions import read_sympy
-from rnnderive.hand.formulas import read_equations
 from rnnderive.hand.matching import gradient_of
 from rnnderive.hand.problem import Problem, with_upstream
 

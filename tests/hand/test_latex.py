@@ -263,8 +263,8 @@ def test_deep_nesting_and_length_are_clean_errors(text):
         read_latex(text, PROBLEM, wrt="U")
 
 
-def test_ten_thousand_summands_are_read():
-    assert verdicts("dc = c" + " + c" * 9_999, PROBLEM) == {"dc": False}
+def test_two_thousand_summands_are_read():
+    assert verdicts("dc = c" + " + c" * 1_999, PROBLEM) == {"dc": False}
 
 
 PIECES = re.findall(r"\\[A-Za-z]+|\\.|.", PROBLEM.derivation.adjoint.latex()

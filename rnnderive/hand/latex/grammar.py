@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rnnderive.errors import LanguageError
+from rnnderive.hand.latex.cursor import Cursor
 from rnnderive.hand.latex.rows import split
+from rnnderive.hand.latex.signs import ACCENTS, DOTS, FUNCTIONS, PLAIN, RELATIONS, STYLES, TIMES
 from rnnderive.hand.latex.tokens import Source, Token
 from rnnderive.hand.latex.tree import (
     Accent,
@@ -26,36 +26,10 @@ from rnnderive.hand.latex.tree import (
     Scripts,
     Sum,
 )
-from rnnderive.printing.notation import GREEK
 
 __all__ = ["formula", "rows"]
 
-MAX_DEPTH = 100
 MAX_FACTORS = 150
-
-_TIMES = {"odot": "odot", "circ": "odot", "cdot": "cdot", "times": "times", "otimes": "otimes", "ast": "*", "star": "*"}
-_RELATIONS = {"le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "lt": "<", "gt": ">", "in": "in", "leqslant": "<=",
-              "geqslant": ">="}  # fmt: skip
-_FUNCTIONS = frozenset({"tanh", "exp", "log", "ln", "sin", "cos", "max", "min", "sinh", "cosh"})
-_ACCENTS = {
-    "hat": "hat",
-    "bar": "bar",
-    "tilde": "tilde",
-    "dot": "dot",
-    "widehat": "hat",
-    "widetilde": "tilde",
-    "overline": "bar",
-}
-_STYLES = frozenset({"mathbf", "boldsymbol", "bm", "mathcal", "mathbb", "vec", "mathfrak", "pmb", "mathbfit", "symbf"})
-_DOTS = frozenset({"cdots", "dots", "ldots", "vdots", "dotsb", "dotsc"})
-_PLAIN = {
-    **{n: n for n in GREEK},
-    **{
-        n: n
-        for n in ("Sigma", "Lambda", "Theta", "Gamma", "Omega", "Psi", "Pi", "Xi", "infty", "zeta", "iota", "upsilon")
-    },
-    **{"varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "ell": "l"},
-}
 
 
 def rows(source: Source) -> list[Row]:
@@ -90,42 +64,8 @@ def _relations(node: Node) -> list[Relation]:
     return [r for item in node.items for r in _relations(item)] if isinstance(node, Items) else []
 
 
-class _Parser:
+class _Parser(Cursor):
     """Reads the tokens of one side of an equation."""
-
-    def __init__(self, source: Source, tokens: list[Token]) -> None:
-        self.source, self.tokens = source, tokens
-        self.k = 0
-        self.depth = 0
-
-    # ------------------------------------------------------------ tokens
-
-    @property
-    def here(self) -> Token:
-        return self.tokens[self.k]
-
-    def take(self) -> Token:
-        token = self.tokens[self.k]
-        self.k += 1
-        return token
-
-    def sees(self, kind: str, *texts: str) -> bool:
-        return self.here.kind == kind and (not texts or self.here.text in texts)
-
-    def error(self, wanted: str, token: Token | None = None) -> LanguageError:
-        token = token or self.here
-        found = "the end" if token.kind == "stop" else repr(("\\" if token.kind == "command" else "") + token.text)
-        return self.source.error(f"found {found}, expected {wanted}", token.line, token.column)
-
-    def deeper(self, read: Callable[[], Node]) -> Node:
-        """Read one level deeper."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            message = f"the formula is nested more than {MAX_DEPTH} deep; name a part of it in an equation of its own"
-            raise self.source.error(message, self.here.line, self.here.column)
-        node = read()
-        self.depth -= 1
-        return node
 
     def whole(self) -> Node:
         node = self.items(False)
@@ -172,7 +112,7 @@ class _Parser:
                 if sign == ">" and script and self.fence == "<":
                     break
             elif self.here.kind == "command":
-                sign = _RELATIONS.get(self.here.text)
+                sign = RELATIONS.get(self.here.text)
             if sign is None:
                 break
             token = self.take()
@@ -207,7 +147,7 @@ class _Parser:
         return (
             self.here.kind in ("stop", "}", "close", "row", "end", "break")
             or self.sees("sign", "+", "-", "=", "<", ">", ",", ";", ":", "&", ".", "quad")
-            or (self.here.kind == "command" and self.here.text in _RELATIONS)
+            or (self.here.kind == "command" and self.here.text in RELATIONS)
             or (self.sees("word", ":"))
         )
 
@@ -218,8 +158,8 @@ class _Parser:
         signs, items = [""], [self.factor()]
         while not self.ends():
             sign = ""
-            if self.here.kind == "command" and self.here.text in _TIMES:
-                sign = _TIMES[self.take().text]
+            if self.here.kind == "command" and self.here.text in TIMES:
+                sign = TIMES[self.take().text]
             elif self.sees("sign", "*", "/"):
                 sign = self.take().text
             elif self.sees("sign", "|", "‖") and self.bars:
@@ -306,11 +246,6 @@ class _Parser:
         self.close("}", "}")
         return Product(token.line, token.column, ("", ""), (group, rest))
 
-    def close(self, kind: str, wanted: str) -> None:
-        if self.here.kind != kind:
-            raise self.error(f"{wanted!r}")
-        self.take()
-
     # ------------------------------------------------------------ atoms
 
     def leaf(self, token: Token) -> Node:
@@ -354,7 +289,7 @@ class _Parser:
         """d before a name, as in dL and dW; a lone d is a name."""
         follows = self.here.kind in ("letter", "word") or (
             self.here.kind == "command"
-            and (self.here.text in _PLAIN or self.here.text in _ACCENTS | dict.fromkeys(_STYLES))
+            and (self.here.text in PLAIN or self.here.text in ACCENTS | dict.fromkeys(STYLES))
         )
         if not follows:
             return Atom(token.line, token.column, "d")
@@ -372,17 +307,17 @@ class _Parser:
 
     def command(self, token: Token) -> Node:
         name, place = token.text, (token.line, token.column)
-        if name in _PLAIN:
-            return Atom(*place, _PLAIN[name])
-        if name in _FUNCTIONS:
+        if name in PLAIN:
+            return Atom(*place, PLAIN[name])
+        if name in FUNCTIONS:
             return Atom(*place, "log" if name == "ln" else name, True)
         if name in ("top", "intercal", "prime"):
             return Atom(*place, "top" if name == "intercal" else name)
-        if name in _ACCENTS:
-            return Accent(*place, _ACCENTS[name], self.argument())
-        if name in _STYLES:
+        if name in ACCENTS:
+            return Accent(*place, ACCENTS[name], self.argument())
+        if name in STYLES:
             return self.styled(token)
-        if name in _DOTS:
+        if name in DOTS:
             return Dots(*place)
         if name in ("frac", "dfrac", "tfrac", "cfrac"):
             return Frac(*place, self.argument(), self.argument())

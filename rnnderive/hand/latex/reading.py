@@ -9,26 +9,17 @@ import sympy as sp
 
 from rnnderive.derivation import derive
 from rnnderive.errors import InputError, LanguageError
-from rnnderive.hand.entries import by_entry, column_index, row_index
-from rnnderive.hand.formulas import Formulas, assembled
+from rnnderive.hand.equations import assembled
+from rnnderive.hand.formulas import Formulas
 from rnnderive.hand.latex.derivatives import is_derivative
 from rnnderive.hand.latex.grammar import rows as read_rows
-from rnnderive.hand.latex.indices import Indices
 from rnnderive.hand.latex.meaning import Meaning
 from rnnderive.hand.latex.names import Names, clean
-from rnnderive.hand.latex.static import Shape, Static, make
+from rnnderive.hand.latex.sides import Sides
+from rnnderive.hand.latex.static import Static, make
 from rnnderive.hand.latex.targets import Target, Targets, nodes
 from rnnderive.hand.latex.tokens import MAX_TEXT, Source
-from rnnderive.hand.latex.tree import (
-    Atom,
-    Constant,
-    Frac,
-    Node,
-    Number,
-    Relation,
-    Row,
-    Scripts,
-)
+from rnnderive.hand.latex.tree import Atom, Constant, Frac, Node, Number, Relation, Row, Scripts
 from rnnderive.hand.partials import partials_of
 from rnnderive.hand.problem import Problem
 from rnnderive.language import FUNCTIONS
@@ -37,8 +28,6 @@ from rnnderive.language.syntax import LOSSES, UNARY, Line, Raw, Text
 from rnnderive.language.terms import Term
 
 __all__ = ["read_latex"]
-
-ROUNDS = 6
 
 
 def read_latex(
@@ -158,98 +147,14 @@ class _Reading:
         self.source, self.T = meaning.source, T
         self.told = dict(given)
         self.notes: list[str] = []
-        self.chained = False
-        self.asides: dict[str, tuple[Node, Raw]] = {}
         left = Targets(problem, meaning, lines, wrt)
-        self.targets, self.entry_shapes, self.fresh = left.found, left.entry_shapes, left.fresh
-
-    # ------------------------------------------------------------ right sides
-
-    def right(self, target: Target, side: Node) -> Raw:
-        """The right side of an equation, for every t."""
-        meaning = self.meaning
-        kept = self.names.letters
-        meaning.wrt, meaning.timed, meaning.in_sum = target.wrt, target.timed and target.fixed is None, False
-        meaning.used = False
-        if target.letter != "t":
-            self.names.letters = {**kept, target.letter: tm.t}
-        elif target.shift:
-            self.names.letters = {**kept, "t": tm.t - target.shift}
-        try:
-            if target.entries:
-                return make(side, "term", data=self._by_entry(target, side))
-            value = meaning.value(side)
-            self.chained |= meaning.used
-        finally:
-            self.names.letters = kept
-        return self._in_shape(target, value, side)
-
-    def _expression(self, target: Target, side: Node) -> tuple[Any, Shape]:
-        """A right side in index notation, and the shape that its indices tell."""
-        indices = Indices(self.meaning, self.entry_shapes, self._aside)
-        indices.letters = dict(zip(target.entries, (row_index, column_index), strict=False))
-        expr = indices.value(side)
-        rows, columns = (
-            indices.range_of(x, [expr], side) if s is None else s
-            for s, x in zip(self.entry_shapes[target.name], (row_index, column_index), strict=True)
-        )
-        self.entry_shapes[target.name] = (rows, columns)
-        return expr, (rows, columns)
-
-    def _by_entry(self, target: Target, side: Node) -> Term:
-        expr, (rows, columns) = self._expression(target, side)
-        leaves: dict[str, Term] = {}
-        for name, (r, c) in self.entry_shapes.items():
-            if r is not None and c is not None:
-                leaves[name] = tm.At(name, tm.t, r, c) if self.names.timed.get(name) else tm.Parameter(name, r, c)
-        pair = (column_index, row_index) if rows == 1 and columns != 1 else (row_index, column_index)
-        try:
-            return by_entry(expr, rows, columns, leaves, *pair)
-        except LanguageError as error:
-            raise self.meaning.error(error.message, side) from None
-
-    def _aside(self, node: Node) -> tuple[str, bool]:
-        """A bracket of which entries are read, as a quantity of its own."""
-        raw = self.meaning.value(node)
-        timed = any(n.op == "at" and n.data[1].has(tm.t) for n in raw.walk())
-        name = next((n for n, other in self.asides.items() if other[0] == node), None)
-        if name is None:
-            name = self.fresh("bracket")
-            self.names.timed[name] = timed
-        self.asides[name] = (node, raw)
-        shape = self.meaning.static.shape(raw)
-        if shape is None:
-            raise self.meaning.error("the shape of this bracket is not known yet", node)
-        self.entry_shapes[name] = shape
-        return name, timed
-
-    def _in_shape(self, target: Target, value: Raw, side: Node) -> Raw:
-        """A row of derivatives by every entry of vec(W), put into the shape of W."""
-        if target.shape is not None:  # blocks of zeros do not tell their size
-            found = self.meaning.static.shape(value)
-            if found is not None and found != target.shape and found[::-1] == target.shape:
-                value = make(side, ".T", value)  # the derivative of the loss as a column
-            return make(side, "+", value, make(side, "term", data=tm.Zeros(*target.shape)))
-        loose = any(n.op == "fill" for n in value.walk()) and self.meaning.static.shape(value) in (None, (1, 1))
-        if loose and target.name in self.problem.derivation.adjoint.leaves:
-            whole = tm.Zeros(*self.problem.derivation.adjoint.shape(target.name))
-            return make(side, "+", value, make(side, "term", data=whole))
-        if not target.wrt or target.expected is not None or target.fixed is not None:
-            return value
-        shape = self.meaning.static.shape(value)
-        wanted = self.problem.net.shape(target.wrt)
-        if shape is None or shape[0] != 1 or (shape == wanted):
-            return value
-        if sp.expand(shape[1] - wanted[0] * wanted[1]) != 0:
-            return value
-        return make(side, "like", value, data=target.wrt)
-
-    # ------------------------------------------------------------ all together
+        self.targets, self.fresh = left.found, left.fresh
+        self.sides = Sides(problem, meaning, left.entry_shapes, left.fresh)
 
     def formulas(self) -> Formulas:
         """All equations of the text, with what each should be."""
         self.targets = [t for t in self.targets if not self._goes_without_saying(t)]
-        self._shapes()
+        self.sides.learn(self.targets)
         lines: list[Line] = []
         given: dict[str, str] = {}
         expected: dict[str, Callable[[], Term]] = {}
@@ -263,9 +168,9 @@ class _Reading:
             for k, side in enumerate(target.row.sides[1:]):
                 if target.name in split and not k:
                     places.setdefault(target.name, len(lines) + len(places))
-                    pieces.setdefault(target.name, []).append((target, self.right(target, side)))
+                    pieces.setdefault(target.name, []).append((target, self.sides.right(target, side)))
                     continue
-                raw = self.right(target, side)
+                raw = self.sides.right(target, side)
                 name, timed = target.name, target.timed and target.fixed is None
                 if k or name in seen or (target.fixed is not None):
                     name = self.fresh(f"{target.name}_again" if target.fixed is None else f"{target.name}_at")
@@ -284,7 +189,7 @@ class _Reading:
             if parts[0][0].given:
                 given[name] = parts[0][0].given
         given |= {self._as_own(n): of for n, of in self.told.items()}
-        lines += [Line(self._left(n, self.names.timed[n], node), raw) for n, (node, raw) in self.asides.items()]
+        lines += [Line(self._left(n, self.names.timed[n], node), raw) for n, (node, raw) in self.sides.asides.items()]
         text = Text(self.source.text, lines, [], None)
         chain = self.meaning.partials.T if self._is_chain() else None
         return assembled(
@@ -298,7 +203,7 @@ class _Reading:
         )
 
     def _is_chain(self) -> bool:
-        return self.chained and self.meaning.partials.T is not None
+        return self.sides.chained and self.meaning.partials.T is not None
 
     def _as_own(self, words: str) -> str:
         found = self.names._alias(words)
@@ -348,60 +253,5 @@ class _Reading:
         raise self.meaning.error("what lies outside 1..T is zero here", target.node)
 
     def _test(self, relation: Relation, target: Target) -> tuple[str, Any, Any]:
-        kept = self.names.letters
-        if target.letter != "t":
-            self.names.letters = {**kept, target.letter: tm.t}
-        elif target.shift:
-            self.names.letters = {**kept, "t": tm.t - target.shift}
-        try:
+        with self.sides.in_letters_of(target):
             return self.meaning.condition(relation)
-        finally:
-            self.names.letters = kept
-
-    def _shapes(self) -> None:
-        """The shapes of the text's own names, as far as its equations tell them one after the other."""
-        net = self.problem.net
-        known: dict[str, Shape] = {n: net.shape(n) for n in [*net.leaves, *net.initial_states]}
-        static = self.meaning.static
-        static.shapes = known
-        for _ in range(ROUNDS):
-            before = len(known)
-            for target in self.targets:
-                if target.name in known:
-                    continue
-                shape = self._told_by(target)
-                if shape is not None:
-                    known[target.name] = shape
-            if len(known) == before:
-                break
-        for target in self.targets:  # else what looks like a gradient has the shape of what it is taken in
-            if target.name not in known and target.wrt in net.leaves:
-                known[target.name] = net.shape(target.wrt)
-        for _ in range(ROUNDS):
-            before = len(known)
-            for target in self.targets:
-                if target.name not in known and (shape := self._told_by(target)) is not None:
-                    known[target.name] = shape
-            if len(known) == before:
-                return
-
-    def _told_by(self, target: Target) -> Shape | None:
-        if target.entries:
-            return self._told_by_entries(target)
-        for side in target.row.sides[1:]:
-            try:
-                shape = self.meaning.static.shape(self.right(target, side))
-            except LanguageError:
-                continue
-            if shape is not None:
-                return shape
-        return None
-
-    def _told_by_entries(self, target: Target) -> Shape | None:
-        self.meaning.timed, self.meaning.in_sum = target.timed, False
-        for side in target.row.sides[1:]:
-            try:
-                return self._expression(target, side)[1]
-            except LanguageError:
-                continue
-        return None
