@@ -213,3 +213,14 @@ def test_the_page_prints(tab: br.Browser, page: Path, tmp_path: Path) -> None:
     text = words(tmp_path / "print.pdf")
     for said in ("Second", "Deeper", "Sources", "(13)", "Figure", "Listing"):
         assert said in text
+
+
+@pytest.mark.parametrize("engine", ["typst", "tex"])
+def test_the_same_text_is_harmless_in_a_pdf(engine: str, tmp_path: Path) -> None:
+    if engine == "tex" and rp.missing_tex():
+        pytest.skip("TeX is not installed")
+    from tests.report.pages import words
+
+    report = rp.build(nasty(), tmp_path, engine=engine)
+    assert report.warnings == ()
+    assert re.sub(r"[\s\u200b]", "", words(report.pdf)).count("<script>alert(1)</script>") >= 12
