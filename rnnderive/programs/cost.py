@@ -86,6 +86,8 @@ def _count(term: Term) -> tuple[Any, Any, Any]:
     match term:
         case tm.TimeSum():
             return tm.T * products, tm.T * (entries + (0 if _is_outer(term.args[0]) else size)), tm.T * functions
+        case tm.Where() if term.relation[0] == "==":  # one step of T
+            return products / tm.T, entries / tm.T, functions / tm.T
         case tm.Product():
             for k in range(len(term.args) - 1, 0, -1):
                 a = term.args[k - 1]
