@@ -253,3 +253,14 @@ def test_vectors_that_cannot_be_written_end_with_status_2(words, expected, tmp_p
 def test_every_cell_has_vectors(tmp_path):
     for name in LIBRARY:
         assert run("vectors", name, "-o", tmp_path / f"{name}.safetensors", "--T", 3)[0] == 0
+
+
+def test_a_cell_that_gradients_arrive_at_needs_no_loss(written):
+    cell = written("cell.txt", LEAKY.splitlines()[0])
+    hand = written(
+        "hand.txt", "ds[t] = up_s[t] + a * dz[t+1]\ndz[t] = ds[t] * (1 - s[t]**2)\nda = sum(dz[t] * s[t-1], t)"
+    )
+    assert run("verify", hand, "--cell", cell, "--upstream", "s")[0] == 0
+    assert run("vectors", cell, "--upstream", "s", "-o", written("v.json", ""))[0] == 0
+    status, _, told = run("verify", hand, "--cell", cell)
+    assert status == 2 and "there is no loss" in told

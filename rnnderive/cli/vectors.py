@@ -56,7 +56,7 @@ def vectors_command(
     from rnnderive.hand.vectors import vectors, writer_for
 
     writer_for(output)  # a wrong name is told before anything is computed
-    net = load(cell)
+    net = load(cell, loss=not upstream)
     if upstream:
         net = with_upstream(net, *upstream)
     with working("computing"):

@@ -101,14 +101,14 @@ def verify_command(
     if path is not None and path.suffix == ".py":
         program = Program.run(path, time_limit or None)
         hand, options["forward"] = program.functions(function, forward)
-        net = program.cell if cell is None else load(cell)
+        net = program.cell if cell is None else load(cell, loss=not upstream)
         options |= {"layout": layout_text(layout), "loss": number_or_words(loss), "time_limit": time_limit or None}
     else:
         asked = {"--function": function, "--forward": forward, "--layout": layout}
         if given := [n for n, value in asked.items() if value is not None]:
             raise InputError(f"found {given[0]}; it is about a Python file, and {file} is not named .py")
         hand = stdin_text() if path is None else text_of(path)
-        net = restated(hand, file) if cell is None else load(cell)
+        net = restated(hand, file) if cell is None else load(cell, loss=not upstream)
     with working("verifying") as say:
 
         def progress(words: str) -> None:

@@ -244,3 +244,17 @@ def test_clipping_that_binds_in_large_gradients_alone_is_found():
     verdict = rd.verify(NET, clipped)
     assert not verdict and [m.text for m in verdict.diagnosis] == ["every gradient is clipped at ±5"]
     assert rd.verify(NET, lambda params, inputs: gradient(params, inputs))
+
+
+def test_the_declared_cell_is_given_in_any_form(tmp_path):
+    cell = rd.cells.vanilla()
+    file = tmp_path / "cell.txt"
+    file.write_text(str(cell), "utf-8")
+    hand = "dV = sum(delta_y[t] @ h[t].T, t)\ndelta_y[t] = (y[t] - target if t == T else 0) * y[t] * (1 - y[t])"
+    for given in (cell, str(cell), "vanilla", str(file), file):
+        assert verify(given, hand)
+        assert verify(given, hand.replace("(1 - y[t])", "(1 + y[t])")).wrong == ("V",)
+    with pytest.raises(InputError, match="did you mean vanilla"):
+        verify("vanila", hand)
+    with pytest.raises(InputError, match="found int; expected a recurrence"):
+        verify(3, hand)
