@@ -104,7 +104,7 @@ def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", *
     late = [n for n, (source, _) in cut.shifted.items() if {source, f"{source}0"} & set(names)]
     leaving = {n: n for n in [*cut.states, *cut.sums]}
     parts = {
-        "forward": Program(cut.forward, cut.forward, leaving, function="advance", note="A segment of a network."),
+        "forward": Program(cut.forward, cut.forward, leaving, function="advance", note="A segment.", reuse=True),
         "middle": _gradient(cut.middle, [*names, *entering, *late], "The gradient of a segment of a network."),
         "last": _gradient(
             cut.last, [*names, *entering, *late, *cut.sums.values()], "The gradient of the last segment."
@@ -120,7 +120,7 @@ def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", *
 def _gradient(net: Recurrence, wrt: Iterable[str], note: str) -> Program:
     known = {*net.leaves, *net.initial_states} - {e.name for e in net.equations}
     whole = adjoint(net, [n for n in dict.fromkeys(wrt) if n in known])
-    return Program(whole.net, net, whole.gradients, function="value_and_grad", with_loss=True, note=note)
+    return Program(whole.net, net, whole.gradients, function="value_and_grad", with_loss=True, note=note, reuse=True)
 
 
 class Checkpointed(Program):

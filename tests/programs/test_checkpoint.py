@@ -146,3 +146,15 @@ def test_what_cannot_be_cut_is_refused(text: str, message: str) -> None:
 def test_options_are_checked(options: Any) -> None:
     with pytest.raises(InputError, match=r"memory is|snapshots is"):
         derive(cells.vanilla()).lambdify(**options)
+
+
+def test_runs_of_one_program_do_not_disturb_each_other() -> None:
+    """The memory of a segment is kept for the next; what was returned is not in it."""
+    net = NETS["lstm"]
+    f = derive(net).lambdify(memory="checkpoint")
+    a, b = point(net, T=9, batch=2), point(net, T=9, batch=2, seed=1)
+    _, first = f(a.params, a.inputs)
+    kept = {n: g.copy() for n, g in first.items()}
+    f(b.params, b.inputs)
+    for n, g in first.items():
+        np.testing.assert_array_equal(g, kept[n])
