@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from rnnderive.printing import Word
-from rnnderive.report.fit import width
+from rnnderive.report.extent import width
 
 __all__ = ["LATEX", "LATIN", "composed", "is_cyrillic", "pieces", "printable", "typographic"]
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from importlib import resources
 
 from rnnderive import printing as pr
 from rnnderive.printing.mathml import row, scripted, table
 from rnnderive.printing.notation import SIGNS
-from rnnderive.report import fit
+from rnnderive.report import extent, fit
 from rnnderive.report.characters import composed, typographic
 from rnnderive.report.document import Block, Box, Document, Figure, Listing, Numbered, Section, Step, Table, Text, plain
 from rnnderive.report.drawing import drawing
 from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM
 from rnnderive.report.numbering import Manuscript, Target
-from rnnderive.report.printer import Figures, Printer, Rows
+from rnnderive.report.printer import Figures, Printer, Rows, preamble
 
 __all__ = ["html_blocks", "html_fragment", "html_source"]
 
@@ -50,10 +49,6 @@ def html_blocks(blocks: Sequence[Block], lang: str = "en") -> str:
     return _Printer(document).styled(lambda p: p.blocks(p.manuscript.sections[0].block.blocks))
 
 
-def _style() -> str:
-    return resources.files(__package__).joinpath("page.css").read_text("utf-8").strip()
-
-
 class _Printer(Printer):
     apart = "\n"
 
@@ -66,12 +61,12 @@ class _Printer(Printer):
             f'<!DOCTYPE html>\n<html lang="{escape(self.words.lang)}">\n<head>\n<meta charset="utf-8">\n'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n{author}'
-            f"<title>{self.plain(plain(d.title), 0)}</title>\n<style>\n{_style()}\n</style>\n</head>\n<body>\n"
+            f"<title>{self.plain(plain(d.title), 0)}</title>\n<style>\n{preamble('css')}\n</style>\n</head>\n<body>\n"
             f'<main class="rnnderive">\n{self.article()}\n</main>\n</body>\n</html>\n'
         )
 
     def styled(self, inside: Callable[[_Printer], str]) -> str:
-        lead = f'<style>\n{_style()}\n</style>\n<div class="rnnderive" lang="{escape(self.words.lang)}">'
+        lead = f'<style>\n{preamble("css")}\n</style>\n<div class="rnnderive" lang="{escape(self.words.lang)}">'
         return f"{lead}\n{inside(self)}\n</div>"
 
     def article(self) -> str:
@@ -193,7 +188,7 @@ class _Printer(Printer):
 
     def formula(self, math: pr.Math, tall: bool) -> str:
         shown = _math(pr.mathml(math), pr.text(math))
-        return f'<span class="wide">{shown}</span>' if fit.width(math, "text") > _WIDE_EM else shown
+        return f'<span class="wide">{shown}</span>' if extent.width(math, "text") > _WIDE_EM else shown
 
     def inset(self, lines: fit.Display, math: pr.Math) -> str:
         return f'<span class="inset scroll">{_block(lines)}</span>'

@@ -30,7 +30,7 @@ from rnnderive.report.document import (
 )
 from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, wrapped
 from rnnderive.report.numbering import Manuscript, Target
-from rnnderive.report.printer import Figures, Printer, Rows
+from rnnderive.report.printer import Figures, Printer, Rows, preamble
 
 __all__ = ["CYRILLIC_FILES", "FILES", "escape", "formula_source", "latex_source", "lines_source"]
 
@@ -42,75 +42,6 @@ FILES = (
 CYRILLIC_FILES = ("t2aenc.def", "t2acmr.fd", "sfrm1095.pfb")
 # What sets a run of text in an encoding that is not the document's: a command, and its family of fonts.
 _RUNS = {"T2A": ("cyr", "cmr"), "T1": ("lat", "lmr")}
-
-_PREAMBLE = r"""
-\documentclass[11pt,a4paper]{article}
-\usepackage[ENCODINGS]{fontenc}
-\usepackage[utf8]{inputenc}
-\usepackage{lmodern}
-\usepackage[a4paper,hmargin=2.5cm,top=2.5cm,bottom=2.7cm]{geometry}
-\usepackage{microtype}
-\usepackage{amsmath,amssymb}
-\setcounter{MaxMatrixCols}{99}
-\usepackage{graphicx}
-\usepackage{array,longtable,booktabs}
-\usepackage{xcolor}
-\usepackage{fancyvrb}
-\usepackage[hidelinks,unicode,bookmarksnumbered=false]{hyperref}
-\ifdefined\pdftrailerid\pdftrailerid{}\fi
-\ifdefined\pdfsuppressptexinfo\pdfsuppressptexinfo=-1\fi
-\definecolor{rule}{HTML}{1F4E79}
-\definecolor{good}{HTML}{00664F}
-\definecolor{bad}{HTML}{B03A00}
-\definecolor{plain}{HTML}{444444}
-\setlength{\parindent}{0pt}
-\setlength{\parskip}{0.55em plus 0.15em minus 0.05em}
-\setlength{\emergencystretch}{0.5\textwidth}
-\setlength{\LTpre}{0.3em}
-\setlength{\LTpost}{0.6em}
-\setlength{\tabcolsep}{0.45em}
-\setcounter{tocdepth}{2}
-\makeatletter
-\renewcommand{\l@section}{\@dottedtocline{1}{0em}{2em}}
-\renewcommand{\l@subsection}{\@dottedtocline{2}{2em}{2em}}
-\makeatother
-\setlength{\jot}{0.4em}
-\hbadness=10000
-\vbadness=10000
-% Sets a formula at its own size, or smaller where it would leave the line or the page.
-\newsavebox{\fitbox}
-\newlength{\fitwidth}
-\newcommand{\fitted}[2]{%
-  \setlength{\fitwidth}{#1}%
-  \sbox{\fitbox}{$\displaystyle #2$}%
-  \ifdim\dimexpr\ht\fitbox+\dp\fitbox\relax>0.93\textheight
-    \sbox{\fitbox}{\resizebox{!}{0.93\textheight}{\usebox{\fitbox}}}\fi
-  \ifdim\wd\fitbox>\fitwidth\resizebox{\fitwidth}{!}{\usebox{\fitbox}}\else\usebox{\fitbox}\fi}
-% A display with its number, broken over pages only between two of them.
-\newcommand{\display}[2][]{\par\addvspace{0.45em}\noindent\hspace*{1.6em}%
-  \fitted{\dimexpr\linewidth-5em\relax}{#2}\hfill\mbox{#1}\par\addvspace{0.45em}}
-% Space above and below a formula higher than its line.
-\newcommand{\roomy}[1]{\raisebox{0pt}[\dimexpr\height+0.25em\relax][\dimexpr\depth+0.25em\relax]{#1}}
-% Begins a page where less than this is left of the old one.
-\newcommand{\atleast}[1]{\par\ifdim\pagetotal>0pt\ifdim\dimexpr\pagegoal-\pagetotal\relax<#1\newpage\fi\fi}
-\newcommand{\anchor}[1]{\hypertarget{#1}{}}
-\newcommand{\note}[1]{\par\hspace*{1.6em}\begin{minipage}{\dimexpr\linewidth-1.6em\relax}\small\color{plain}#1\end{minipage}\par}
-\newcommand{\step}[4]{\par\addvspace{0.6em}\noindent\begin{minipage}[t]{1.8em}\textbf{#1}\anchor{#4}\end{minipage}%
-  \begin{minipage}[t]{\dimexpr\linewidth-1.8em-\stepmark\relax}\emph{#2}\end{minipage}%
-  \begin{minipage}[t]{\stepmark}\raggedleft\small #3\end{minipage}\par\nopagebreak\vspace{-0.3em}}
-\newlength{\stepmark}
-\setlength{\stepmark}{9em}
-\newcommand{\captiontext}[2]{{\centering\begin{minipage}{0.92\linewidth}%
-  \centering\small\textbf{#1} #2\end{minipage}\par}}
-\newcommand{\framed}[1]{\par\medskip\noindent{\setlength{\fboxsep}{0.8em}\fcolorbox{rule}{rule!5}{%
-  \begin{minipage}{\dimexpr\linewidth-2\fboxsep-2\fboxrule\relax}\setlength{\parskip}{0.55em}#1%
-  \end{minipage}}}\par\medskip}
-\newcommand{\edge}{\par\nopagebreak\noindent{\color{rule}\rule{\linewidth}{0.8pt}}\par\nopagebreak}
-\newcolumntype{L}[1]{>{\raggedright\arraybackslash}p{#1}}
-\newcolumntype{C}[1]{>{\centering\arraybackslash}p{#1}}
-\newcolumntype{R}[1]{>{\raggedleft\arraybackslash}p{#1}}
-\DefineVerbatimEnvironment{code}{Verbatim}{fontsize=\footnotesize,frame=leftline,framesep=0.7em,rulecolor=\color{black!25},commandchars=\\\{\}}
-"""
 
 
 def latex_source(document: Document | Manuscript, figures: Figures | None = None) -> str:
@@ -172,7 +103,7 @@ class _Printer(Printer):
         d = self.manuscript.document
         body = "\n\n".join([self.title(d), self.body(), *self.footer(d)])
         others = [e for e, (command, _) in _RUNS.items() if e != self.encoding and rf"\{command}{{" in body]
-        head = [_PREAMBLE.strip().replace("ENCODINGS", ",".join([*others, self.encoding])), *self.language()]
+        head = [preamble("tex").replace("ENCODINGS", ",".join([*others, self.encoding])), *self.language()]
         for other in others:
             command, family = _RUNS[other]
             head.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnderive import printing as pr
-from rnnderive.report import fit
+from rnnderive.report import extent, fit
 from rnnderive.report.document import Bold, Code, Emph, Formula, Inline, Table, Text, inlines, plain
 
 __all__ = [
@@ -38,7 +38,7 @@ def text_width(text: Text) -> float:
 def _inline_width(item: Inline) -> float:
     match item:
         case Formula(math):
-            return fit.width(math, "text")
+            return extent.width(math, "text")
         case Bold(content):
             return 1.15 * sum(map(_inline_width, content))
         case Emph(content):
@@ -75,7 +75,7 @@ def _shared(wanted: list[float], room: float) -> list[float]:
 
 def formula_lines(math: pr.Math, room: float) -> fit.Display | None:
     """The lines of an inline formula that does not fit in `room` em; None where it does."""
-    if fit.width(math, "text") <= room:
+    if extent.width(math, "text") <= room:
         return None
     return fit.Display(tuple((None, line) for line in fit.lines(math, max(room - 1.0, 4.0))))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
 from typing import Any, ClassVar, TypeAlias
 
 from rnnderive import printing as pr
-from rnnderive.report import fit
+from rnnderive.report import extent, fit
 from rnnderive.report.document import (
     Aligned,
     Bold,
@@ -35,11 +36,16 @@ from rnnderive.report.document import (
 from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, formula_lines
 from rnnderive.report.numbering import Manuscript, Target, number
 
-__all__ = ["Figures", "Printer", "Rows"]
+__all__ = ["Figures", "Printer", "Rows", "preamble"]
 
 Rows: TypeAlias = "Iterable[tuple[pr.Math | None, pr.Math]]"
 Figures: TypeAlias = "Mapping[str, tuple[str, float]]"
 """Of every figure, by its anchor: its file without the suffix (or its picture), and its width in cm."""
+
+
+def preamble(kind: str) -> str:
+    """What stands at the head of every file of a kind: ``tex``, ``typ``, or the style of a page, ``css``."""
+    return resources.files(__package__).joinpath(f"preamble.{kind}").read_text("utf-8").strip()
 
 
 class Printer(ABC):
@@ -159,7 +165,7 @@ class Printer(ABC):
             case Formula(math):
                 lines = formula_lines(math, room * share)
                 if lines is None:
-                    return self.formula(math, tall=fit.height(math) > 1.6)
+                    return self.formula(math, tall=extent.height(math) > 1.6)
                 if share < 1:
                     return self.inset(fit.display([(None, math)], DISPLAY_EM), math)
                 return self.broken(lines, math)

@@ -25,73 +25,9 @@ from rnnderive.report.document import (
 )
 from rnnderive.report.measures import TEXT_EM, column_shares, wrapped
 from rnnderive.report.numbering import Manuscript, Target
-from rnnderive.report.printer import Figures, Printer, Rows
+from rnnderive.report.printer import Figures, Printer, Rows, preamble
 
 __all__ = ["escape", "typst_source"]
-
-_PREAMBLE = r"""
-#set page(paper: "a4", margin: (x: 2.5cm, top: 2.5cm, bottom: 2.7cm), numbering: "1")
-#set text(font: "New Computer Modern", size: 11pt)
-#set smartquote(enabled: false)
-#set par(justify: true, leading: 0.62em, spacing: 0.95em)
-#set heading(numbering: none)
-#show heading: set text(hyphenate: false)
-#show title: set text(hyphenate: false)
-#show heading: set block(above: 1.6em, below: 0.9em)
-#show heading.where(level: 1): set text(size: 1.12em)
-#show title: set text(size: 1.6em)
-#show math.equation: set text(font: "New Computer Modern Math", weight: 400)
-#show math.equation.where(block: true): set align(left)
-#show math.equation.where(block: true): set block(above: 0pt, below: 0pt)
-#show math.equation.where(block: true): set par(leading: 0.75em)
-#show table: set par(justify: false)
-#set math.mat(row-gap: 0.5em)
-#show raw: set text(font: "DejaVu Sans Mono")
-#show raw.where(block: false): set text(size: 0.95em)
-#show link: set text(fill: rgb("#1f4e79"))
-
-// Sets its body at its own size, or smaller where it would leave the line or the page.
-#let fitted(body) = layout(size => {
-  let own = measure(body)
-  let ratio = calc.min(1, size.width / calc.max(own.width, 1pt), 23cm / calc.max(own.height, 1pt))
-  if ratio < 1 { scale(ratio * 100%, origin: left + top, reflow: true, box(width: own.width, body)) } else { body }
-})
-// A formula, with what a reader hears who does not see it.
-#let math(alt, body) = { set std.math.equation(alt: alt); body }
-// Space above and below a formula higher than its line.
-#let roomy(body) = box(inset: (y: 0.2em), body)
-#let display(body, number: none, inset: 1.6em, above: 0.95em) = block(
-  width: 100%, breakable: false, above: above, below: 0.95em, inset: (left: inset),
-  grid(columns: (1fr, auto), column-gutter: 0.8em, align: (left + horizon, right + horizon), fitted(body), number),
-)
-// Text whose letters are not joined: -- is two hyphens here, not a dash.
-#let apart = text.with(features: ("liga": 0))
-#let note(body) = block(inset: (left: 1.6em), above: 0.6em, text(size: 0.9em, fill: luma(30%), body))
-#let step(number, rule, mark) = block(
-  width: 100%, breakable: false, sticky: true, above: 1.2em, below: 0.7em,
-  grid(columns: (1.6em, 1fr, 9em), column-gutter: 0.4em, align: (left, left, right),
-    strong(number), emph(rule), text(size: 0.9em, mark)),
-)
-#let caption(word, body) = block(width: 100%, above: 0.8em, below: 0.8em, align(center, box(width: 92%, {
-  set par(justify: false)
-  text(size: 0.92em)[#strong(word) #body]
-})))
-// Begins a page where less than this is left of the old one.
-#let atleast(high) = { block(height: high, width: 100%, breakable: false, above: 1.1em, below: 0pt); v(-high) }
-#let listing(code) = block(
-  width: 100%, inset: (left: 0.7em, y: 0.3em), stroke: (left: 1.2pt + luma(75%)), {
-    show raw: set text(size: 7.9pt)
-    set par(justify: false, leading: 0.55em)
-    code
-  },
-)
-// A paragraph that leads up to what follows it stays on its page.
-#let lead(body) = block(sticky: true, width: 100%, above: 0.95em, below: 0.95em, body)
-#let framed(breakable, body) = block(
-  breakable: breakable, width: 100%, inset: (x: 0.9em, y: 0.8em), radius: 2pt, stroke: 0.8pt + rgb("#1f4e79"),
-  fill: rgb("#f4f8fb"), body,
-)
-"""
 
 
 def typst_source(document: Document | Manuscript, figures: Figures | None = None) -> str:
@@ -136,7 +72,7 @@ class _Printer(Printer):
         about = f"title: {self.string(plain(d.title))}, " + (f"author: {self.string(d.author)}, " if d.author else "")
         head = [
             f"#set document({about}date: none)",
-            _PREAMBLE.strip(),
+            preamble("typ"),
             f"#set text(lang: {_string(self.words.lang)})",
             self.title(d),
         ]

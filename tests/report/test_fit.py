@@ -9,7 +9,7 @@ import pytest
 import typst
 
 from rnnderive import printing as pr
-from rnnderive.report import fit
+from rnnderive.report import extent, fit
 
 formulas = sys.modules["report_formulas"]
 ALL = {**formulas.CELLS, **formulas.WIDE}
@@ -30,7 +30,7 @@ def measured() -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_width_is_estimated_within_a_tenth_and_rarely_too_small(name: str, measured: dict[str, float]) -> None:
-    ratio = fit.width(ALL[name]) / measured[name]
+    ratio = extent.width(ALL[name]) / measured[name]
     assert 0.96 < ratio < 1.25
 
 

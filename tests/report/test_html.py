@@ -121,7 +121,7 @@ def contrast(one: str, two: str) -> float:
 
 
 def _palettes() -> Iterator[tuple[str, dict[str, str]]]:
-    style = resources.files("rnnderive.report").joinpath("page.css").read_text("utf-8")
+    style = resources.files("rnnderive.report").joinpath("preamble.css").read_text("utf-8")
     screen, _, rest = style.partition("@media (prefers-color-scheme: dark)")
     dark, _, printed = rest.partition("@media print")
     for name, part in (("light", screen), ("dark", dark), ("print", printed)):
@@ -138,9 +138,10 @@ def test_every_colour_can_be_read_on_every_ground(name: str, palette: dict[str, 
 
 
 def test_colours_of_the_pdf_can_be_read() -> None:
-    from rnnderive.report import latex_printer, typst_printer
+    from rnnderive.report import typst_printer
+    from rnnderive.report.printer import preamble
 
-    shown = re.findall(r"definecolor\{\w+\}\{HTML\}\{(\w{6})\}", latex_printer._PREAMBLE)
+    shown = re.findall(r"definecolor\{\w+\}\{HTML\}\{(\w{6})\}", preamble("tex"))
     shown += [typst_printer._colour(mark)[1:] for mark in ("✓", "✗", "")]
     assert len(shown) == 7
     for colour in shown:

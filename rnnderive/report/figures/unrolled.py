@@ -12,8 +12,8 @@ from rnnderive.errors import InputError
 from rnnderive.language import Recurrence, T, Term, t
 from rnnderive.language.terms import At, Parameter, TimeSum
 from rnnderive.printing.style import CM, COLOURS, WIDTH_CM, style
+from rnnderive.report.extent import width
 from rnnderive.report.figures.signs import mathtext
-from rnnderive.report.fit import width
 from rnnderive.report.languages import Words, load
 
 if TYPE_CHECKING:
