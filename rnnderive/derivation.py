@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import sympy as sp
@@ -25,9 +25,12 @@ from rnnderive.language.terms import Term, t
 from rnnderive.printing import Told
 from rnnderive.programs import Program, prepare
 from rnnderive.programs.checkpoint import checkpointed
+from rnnderive.programs.compiled import CompiledProgram, check_numba, or_numpy
 from rnnderive.programs.threads import check_threads
 
 __all__ = ["Derivation", "derive"]
+
+Made = TypeVar("Made", bound=Program)
 
 
 def derive(
@@ -236,17 +239,21 @@ class Derivation(Told):
         self,
         wrt: Iterable[str] | str | None = None,
         *,
+        backend: str = "numpy",
         threads: int = 1,
         memory: str = "all",
         snapshots: int | str = "sqrt",
         reuse: bool = False,
     ) -> Program:
-        """The gradient as a NumPy function ``(params, inputs) -> (loss, grads)``.
+        """The gradient as a function ``(params, inputs) -> (loss, grads)``.
 
         Parameters
         ----------
         wrt : names, optional
             By default what was derived; inputs may be added.
+        backend : {"numpy", "numba"}
+            NumPy calls, or loops that Numba compiles at the first call and keeps on disk (``pip install
+            "rnnderive[numba]"``): several times faster for one sequence, in float64 and float32.
         threads : int
             How many threads share a batch, with BLAS at one thread in each.  Gradients of the parts are added
             in one order: the same bits for the same number.
@@ -276,12 +283,19 @@ class Derivation(Told):
         if wrt is not None:
             names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
             return derive(self.net, names, truncate=self.truncate).lambdify(
-                threads=threads, memory=memory, snapshots=snapshots, reuse=reuse
+                backend=backend, threads=threads, memory=memory, snapshots=snapshots, reuse=reuse
             )
         check_threads(self.net, threads)
+        _check_backend(backend)
+        if backend == "numba":
+            check_numba()
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
-        key = (threads, memory, snapshots, reuse)
+        if backend != "numpy" and (memory == "checkpoint" or reuse):
+            raise InputError(
+                'memory="checkpoint" and reuse=True are for backend="numpy"; expected neither with compiled loops'
+            )
+        key = (backend, threads, memory, snapshots, reuse)
         if key not in self._programs:
             self._programs[key] = self._gradient(*key)
         return self._programs[key]
@@ -290,25 +304,38 @@ class Derivation(Told):
     def _programs(self) -> dict[Any, Program]:
         return {}
 
-    def _gradient(self, threads: int, memory: str, snapshots: int | str, reuse: bool) -> Program:
+    def _gradient(
+        self, backend: str, threads: int = 1, memory: str = "all", snapshots: int | str = "sqrt", reuse: bool = False
+    ) -> Program:
         def masked() -> tuple[Program, str]:
             whole = calculus.masked(self.net)
             d = derive(whole.net, self.wrt, truncate=self.truncate)
-            return d.lambdify(threads=threads, memory=memory, snapshots=snapshots, reuse=reuse), whole.mask
+            program = d.lambdify(backend=backend, threads=threads, memory=memory, snapshots=snapshots, reuse=reuse)
+            return program, whole.mask
+
+        def made(kind: type[Made]) -> Made:
+            return kind(
+                self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True,
+                restored=True, threads=threads, reuse=reuse, masked=masked,
+                note="The loss of a recurrent network and its gradient (back-propagation through time).",
+            )  # fmt: skip
 
         if memory == "checkpoint":
             if self.truncate is not None:
                 raise InputError("a truncated gradient keeps few steps by itself; expected memory='all'")
             return checkpointed(self.net, self.wrt, snapshots, threads=threads, masked=masked)
-        return Program(
-            self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
-            note="The loss of a recurrent network and its gradient (back-propagation through time).", threads=threads,
-            reuse=reuse, masked=masked,
-        )  # fmt: skip
+        return made(Program) if backend == "numpy" else or_numpy(made(CompiledProgram), lambda: made(Program))
 
-    def source(self) -> str:
-        """The gradient's program as a readable module that needs NumPy alone."""
-        return self.lambdify().source
+    def source(self, *, backend: str = "numpy") -> str:
+        """The gradient's program as a readable module on its own.
+
+        Parameters
+        ----------
+        backend : {"numpy", "numba"}
+            It needs NumPy alone; or Numba and SciPy as well, to compile its loops.
+        """
+        _check_backend(backend)
+        return (self.lambdify() if backend == "numpy" else self._gradient(backend)).source
 
     @cached_property
     def forward(self) -> Program:
@@ -403,6 +430,11 @@ class Derivation(Told):
 
     def __str__(self) -> str:
         return str(self.adjoint)
+
+
+def _check_backend(backend: str) -> None:
+    if backend not in ("numpy", "numba"):
+        raise InputError(f"backend is {backend!r}; expected 'numpy' or 'numba'")
 
 
 def _at_step(leaf: Term, T: int) -> Term:

@@ -10,7 +10,14 @@ import typer
 
 from rnnderive.cli.app import Cell, Truncate, Wrt, app, load
 
-__all__ = ["What", "code"]
+__all__ = ["Backend", "What", "code"]
+
+
+class Backend(StrEnum):
+    """What the program's loops are."""
+
+    numpy = "numpy"
+    numba = "numba"
 
 
 class What(StrEnum):
@@ -32,18 +39,24 @@ def code(
         What, typer.Option("--what", help="The loss with its gradient, or all sequences forward.")
     ] = What.gradient,
     truncate: Truncate = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", help="NumPy calls, or loops that Numba compiles (the gradient only).")
+    ] = Backend.numpy,
 ) -> None:
-    """Print the program as a readable Python module that needs NumPy alone.
+    """Print the program as a readable Python module on its own; it needs NumPy alone, or Numba and SciPy as well.
 
     \b
     Examples:
       rnnderive code lstm -o lstm_gradient.py
       rnnderive code my_cell.txt --wrt W --wrt x
+      rnnderive code gru --backend numba -o gru_gradient.py
     """
     import rnnderive as rd
 
+    if what is What.forward and backend is Backend.numba:
+        raise rd.InputError("--backend numba writes gradients; expected --what gradient, or --backend numpy")
     d = rd.derive(load(cell), wrt, truncate=truncate)
-    source = d.source() if what is What.gradient else d.forward.source
+    source = d.source(backend=backend.value) if what is What.gradient else d.forward.source
     if output is None:
         typer.echo(source, nl=not source.endswith("\n"))
     else:
