@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnderive.errors import InputError
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.requirements import (
     check_members,
+    check_tables,
     class_targets,
     collect,
     find_sizes,
@@ -172,9 +172,7 @@ def prepare(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
 
 def _planned(net: Recurrence, params: Any, inputs: Any) -> tuple[Plan, dict[str, Any]]:
     """Check everything; how the arrays are brought into one layout, and the arrays."""
-    for what, table in (("params", params), ("inputs", inputs)):
-        if not isinstance(table, Mapping):
-            raise InputError(f"{what} is of type {type(table).__name__}; expected a dict of arrays by name")
+    check_tables(params=params, inputs=inputs)
     arrays, shared = collect(net, params, {k: v for k, v in inputs.items() if k != "T"})
     kinds = [a.dtype for a in arrays.values() if a.dtype.kind in "fc"]
     dtype = np.result_type(*kinds) if kinds else np.dtype(np.float64)

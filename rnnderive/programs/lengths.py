@@ -10,7 +10,7 @@ import numpy as np
 from rnnderive.errors import InputError
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
-from rnnderive.programs.requirements import check_members, is_per_member
+from rnnderive.programs.requirements import as_array, check_members, check_tables, is_per_member
 
 __all__ = ["with_mask"]
 
@@ -38,7 +38,8 @@ def with_mask(net: Recurrence, mask: str, inputs: Mapping[str, Any], lengths: An
     InputError
         When there is no batch, and for lengths that are not integers from 1 to T, one a member.
     """
-    sequences = {n: np.asarray(a) for n, a in inputs.items() if isinstance(net.leaves.get(n), tm.At)}
+    check_tables(inputs=inputs)
+    sequences = {n: as_array(net, n, a) for n, a in inputs.items() if isinstance(net.leaves.get(n), tm.At)}
     sequences = {n: a for n, a in sequences.items() if is_per_member(net, n, a)}
     if not sequences:
         raise InputError("lengths are given, but no input is a batch of sequences; expected one of shape (T, B, size)")
@@ -54,6 +55,5 @@ def with_mask(net: Recurrence, mask: str, inputs: Mapping[str, Any], lengths: An
     members = np.arange(batch)
     fitting = {n: a for n, a in sequences.items() if a.shape[:2] == (T, batch)}  # the others are refused later
     filled = {n: a[last, members] for n, a in fitting.items()}
-    kinds = [a.dtype for a in fitting.values() if a.dtype.kind == "f"]
-    inside = np.arange(T)[:, None] < steps
-    return {**inputs, **filled, mask: inside[..., None].astype(np.result_type(*kinds) if kinds else float)}
+    inside = np.arange(T)[:, None] < steps  # numbers of the others' dtype are made of it
+    return {**inputs, **filled, mask: inside[..., None]}

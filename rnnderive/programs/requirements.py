@@ -14,7 +14,17 @@ from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.programs.sizes import Size, size_of
 
-__all__ = ["check_members", "class_targets", "collect", "find_sizes", "is_per_member", "one_hot", "steps_and_batch"]
+__all__ = [
+    "as_array",
+    "check_members",
+    "check_tables",
+    "class_targets",
+    "collect",
+    "find_sizes",
+    "is_per_member",
+    "one_hot",
+    "steps_and_batch",
+]
 
 
 def _where(net: Recurrence, name: str) -> str:
@@ -30,13 +40,26 @@ def _plain(size: Any) -> str:
     return str(size).replace(" ", "")
 
 
-def _array(net: Recurrence, name: str, value: Any) -> Any:
+def check_tables(**tables: Any) -> None:
+    """Refuse what is no dict of arrays."""
+    for what, table in tables.items():
+        if not isinstance(table, Mapping):
+            raise InputError(f"{what} is of type {type(table).__name__}; expected a dict of arrays by name")
+
+
+def as_array(net: Recurrence, name: str, value: Any) -> Any:
+    """An array of numbers, finite or not."""
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise InputError(f"{name} is not an array: {error}{_where(net, name)}") from None
     if array.dtype == object or array.dtype.kind not in "biufc":
         raise InputError(f"{name} has dtype {array.dtype}; expected numbers (float64 or float32){_where(net, name)}")
+    return array
+
+
+def _finite(net: Recurrence, name: str, value: Any) -> Any:
+    array = as_array(net, name, value)
     if array.dtype.kind in "fc" and not np.isfinite(array).all():
         place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         raise InputError(f"{name}{list(place)} is {array[place]}; expected finite numbers{_where(net, name)}")
@@ -81,7 +104,7 @@ def collect(net: Recurrence, params: Mapping[str, Any], inputs: Mapping[str, Any
         n = missing[0]
         place = "params" if n in net.parameters else "inputs"
         raise InputError(f"{place}[{n!r}] is missing{_where(net, n)}; it takes {', '.join(wanted)}")
-    return {n: _array(net, n, v) for n, v in both.items()}, set(params)
+    return {n: _finite(net, n, v) for n, v in both.items()}, set(params)
 
 
 @lru_cache(maxsize=256)

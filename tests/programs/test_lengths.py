@@ -113,6 +113,15 @@ def test_lengths_go_with_the_other_options(options: dict[str, int]) -> None:
         np.testing.assert_allclose(grads[n], sum(s[n] for s in singles), rtol=1e-10, atol=1e-13)
 
 
+def test_the_mask_does_not_change_the_dtype() -> None:
+    net = cells.loss(cells.vanilla(), at="every")
+    at = point(net, T=3, batch=2)
+    params = {n: np.asarray(a, np.float32) for n, a in at.params.items()}
+    x, target = (np.ones(np.shape(at.inputs[n]), int) for n in ("x", "target"))
+    loss, grads = derive(net).lambdify()(params, {"x": x, "target": target}, lengths=np.array([3, 1]))
+    assert {loss.dtype, *(g.dtype for g in grads.values())} == {np.dtype(np.float32)}
+
+
 BAD: list[tuple[Any, str]] = [
     ([5, 2], "expected 3 integers"),
     ([5.0, 2.0, 1.0], "expected 3 integers"),
@@ -127,6 +136,15 @@ def test_lengths_are_checked(lengths: Any, message: str) -> None:
     at = point(net, T=5, batch=3)
     with pytest.raises(InputError, match=message):
         derive(net).lambdify()(at.params, at.inputs, lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [([1, 2], "expected a dict"), ({"x": [[1.0], [2.0, 3.0]]}, "not an array"), ({"x": [["a"]]}, "expected numbers")],
+)
+def test_what_is_no_array_is_refused_with_lengths_as_without(inputs: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        derive(cells.vanilla()).lambdify()({}, inputs, lengths=[1])
 
 
 def test_lengths_need_a_batch_and_enough_steps() -> None:
