@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -58,21 +59,32 @@ def own_point(layout: Layout, problem: Problem, arrays: Mapping[str, Any], place
 
 
 def fitting(layout: Layout, problem: Problem, arrays: Mapping[str, Any]) -> Placed:
-    """A layout at the sizes that give a person's arrays the shapes they have.
+    """A layout at the sizes that give a person's arrays the shapes they have; with a batch where only that fits.
 
     Raises
     ------
     InputError
         When there are none.
     """
+    try:
+        return _fitted(layout, problem, arrays, problem.batch is not None)
+    except InputError:
+        if problem.batch is not None:
+            raise
+        with suppress(InputError):
+            return _fitted(layout, problem, arrays, True)
+        raise
+
+
+def _fitted(layout: Layout, problem: Problem, arrays: Mapping[str, Any], batched: bool) -> Placed:
     symbols = [s for s in problem.net.sizes if s not in (tm.T, tm.BATCH)]
-    base = [*PROBES[: len(symbols)], 37, *([53] if problem.batch else [])]
+    base = [*PROBES[: len(symbols)], 37, *([53] if batched else [])]
     if len(symbols) > len(PROBES):
         raise InputError(f"the cell has {len(symbols)} sizes; at most {len(PROBES)} are found from arrays")
 
     def placed(numbers: Any) -> Placed:
         sizes = dict(zip(symbols, map(int, numbers), strict=False))
-        batch = int(numbers[len(symbols) + 1]) if problem.batch else None
+        batch = int(numbers[len(symbols) + 1]) if batched else None
         return Placed(layout, problem, sizes, int(numbers[len(symbols)]), batch)
 
     first = placed(base)

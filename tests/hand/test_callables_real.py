@@ -48,9 +48,10 @@ def test_claims_of_a_wrong_program_differ_where_the_mistake_is(case: Case):
     assert {n for n, e in found.items() if e > 1e-4} == case.bad
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_gradient_of_its_own_forward_is_the_adjoint(case: Case):
-    """Of both twins: their forwards are the same."""
+@pytest.mark.parametrize("name", ["columns_ax", "float32_kernel", "jagged", "single_step", "torch_like"])
+def test_the_gradient_of_its_own_forward_is_the_adjoint(name: str):
+    """Entry by entry, whatever its backward says; test_verify_real asks every style for the verdict."""
+    case = CASES[name]
     problem = case.problem
     code = read_callable(case.wrong, problem, layout=case.layout, **case.options)
     at = code.at(problem, batch=case.batch)

@@ -156,6 +156,8 @@ def test_ways_to_write_a_sum_of_outer_products(line):
         r"\delta^T = V^\top e^T \odot (1 - (h^T)^2) \\ \delta^t = (V^\top e^t + U^\top \delta^{t+1}) \odot (1 - (h^t)^2) \quad \text{for } t < T",
         r"\delta^t = \begin{cases} V^\top e^t \odot (1 - (h^t)^2) & t = T \\ (V^\top e^t + U^\top \delta^{t+1}) \odot (1 - (h^t)^2) & \text{otherwise} \end{cases}",
         r"\delta^t = (1 - (h^t)^2) \odot \left(V^\top e^t + [t < T] \, U^\top \delta^{t+1}\right)",
+        r"\delta^t = (1 - (h^t)^2) \odot \left(V^\top e^t + \mathbf{1}_{t < T} \, U^\top \delta^{t+1}\right)",
+        r"\delta^t = (1 - (h^t)^2) \odot \left(V^\top e^t + \mathbb{1}_{\{t < T\}} \, U^\top \delta^{t+1}\right)",
     ],
 )
 def test_ways_to_write_a_recurrence(line):

@@ -13,6 +13,7 @@ from rnnderive.hand.layouts import Layout
 from rnnderive.hand.placed import Placed
 from rnnderive.hand.presets import PRESETS, preset
 from rnnderive.hand.problem import Problem, with_upstream
+from rnnderive.hand.sizes import own_point
 from rnnderive.weights import layouts as weight_layouts
 from rnnderive.weights.layouts import cut
 
@@ -332,3 +333,19 @@ def test_a_gradient_from_outside_lies_as_what_it_is_the_gradient_of():
         layout="x = x: b t n\nh = h: b t n",
     )  # fmt: skip
     assert verdict.ok, str(verdict)
+
+
+def test_own_arrays_tell_that_they_are_of_a_batch():
+    net = rd.Recurrence.parse("s[t] = tanh(a * s[t-1] + x[t])\nL = sum(s[T])")
+    gradient = rd.derive(net).lambdify()
+
+    def batch_first(params, inputs):
+        loss, grads = gradient(params, {"x": np.swapaxes(inputs["xs"], 0, 1), "s0": inputs["s0"]})
+        return loss, {"a": grads["a"], "s0": grads["s0"]}
+
+    given = {"xs": np.ones((4, 7, 2)), "s0": 0.5 * np.ones((4, 2))}
+    found = rd.verify(net, batch_first, layout="xs = x: b t n", params={"a": np.ones(2)}, inputs=given)
+    assert found, str(found)
+    one = {"xs": np.ones((7, 2)), "s0": np.ones(2)}
+    at = own_point(Layout.parse("xs = x"), Problem(net), {"a": np.ones(2), **one})
+    assert at.batch is None and at.T == 7

@@ -16,7 +16,7 @@ from rnnderive.errors import LanguageError
 from rnnderive.hand.latex.blocks import block_of, part_of
 from rnnderive.hand.latex.derivatives import derivative, gradient, is_derivative
 from rnnderive.hand.latex.dots import filled_product, filled_sum, has_dots
-from rnnderive.hand.latex.names import Names, clean, split_transpose
+from rnnderive.hand.latex.names import Names, bare, clean, split_transpose
 from rnnderive.hand.latex.products import function_of, product
 from rnnderive.hand.latex.running import big
 from rnnderive.hand.latex.static import Static, make
@@ -83,6 +83,8 @@ class Meaning:
             letter = special_letter(self, inner, sub, sup, node)
             if letter is not None:
                 return letter
+        if isinstance(inner, Constant) and inner.entry and isinstance(test := bare(sub), Relation):
+            return self.indicator(test)  # 𝟏 with the condition below
         place = locate(self, node)
         if place is not None and not place.known:
             if (block := block_of(self, base, sub, sup)) is not None:

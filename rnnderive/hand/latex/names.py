@@ -20,7 +20,7 @@ from rnnderive.hand.latex.tree import Accent, Atom, Group, Items, Node, Number, 
 from rnnderive.hand.problem import Problem
 from rnnderive.language import terms as tm
 
-__all__ = ["Key", "Names", "clean", "key", "parts_of", "pieces", "split_transpose"]
+__all__ = ["Key", "Names", "bare", "clean", "key", "parts_of", "pieces", "split_transpose"]
 
 Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 """Base, marks over it, subscripts."""
@@ -29,6 +29,13 @@ Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 def clean(node: Node) -> Node:
     """A node out of invisible braces."""
     while isinstance(node, Group) and node.fence == "{}":
+        node = node.body
+    return node
+
+
+def bare(node: Node | None) -> Node | None:
+    """A node out of all braces and brackets."""
+    while isinstance(node, Group):
         node = node.body
     return node
 
