@@ -14,7 +14,7 @@ from rnnderive.programs.passes import optimise
 from rnnderive.programs.passes.bundles import Names
 from rnnderive.programs.source import write_module
 from rnnderive.programs.threads import in_threads
-from rnnderive.programs.workspace import Workspace
+from rnnderive.programs.workspace import FEW, MANY, Workspace
 
 __all__ = ["Program"]
 
@@ -42,8 +42,9 @@ class Program:
         First line of the generated module.
     threads : int
         How many threads share a batch; see :mod:`rnnderive.programs.threads`.
-    reuse : bool
-        Whether a call uses the memory of the one before; each of several calls at once has its own.
+    reuse : bool, optional
+        Whether a call uses the memory of the one before; each of several calls at once has its own.  By default
+        where a call needs between 1 MiB and 256 MiB.
     masked : callable, optional
         Makes the same program for members that end at steps of their own, and says its mask's name.
     """
@@ -59,13 +60,14 @@ class Program:
         restored: bool = False,
         note: str = "",
         threads: int = 1,
-        reuse: bool = False,
+        reuse: bool | None = None,
         masked: Callable[[], tuple[Program, str]] | None = None,
     ) -> None:
         self.net, self.origin, self.outputs = net, origin, dict(outputs)
         self.function, self.with_loss, self.restored, self.note = function, with_loss, restored, note
         self.threads, self.reuse, self._make_masked = threads, reuse, masked
         self._workspaces: list[Workspace] = []  # those that no call is using
+        self._bytes: dict[Any, int] = {}  # what a call of this size needs
 
     @cached_property
     def source(self) -> str:
@@ -141,13 +143,16 @@ class Program:
     def compute(self, arrays: Arrays) -> Any:
         """What the generated function returns for arrays that have been checked."""
         function = self.raw if arrays.batch in (None, 1) else self.batch_raw
-        if not self.reuse:
+        size = (arrays.T, arrays.batch, arrays.dtype)
+        worth = self.reuse if self.reuse is not None else FEW <= self._bytes.get(size, FEW) <= MANY
+        if not worth:
             return function(arrays.params, arrays.inputs)
         workspace = self._workspaces.pop() if self._workspaces else Workspace()
-        try:
-            return function(arrays.params, arrays.inputs, workspace.begin())
-        finally:
+        result = function(arrays.params, arrays.inputs, workspace.begin())
+        self._bytes[size] = workspace.size
+        if self.reuse or FEW <= workspace.size <= MANY:
             self._workspaces.append(workspace)
+        return result
 
     def run(self, arrays: Arrays) -> Any:
         """Run on arrays that have been checked."""

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Workspace"]
+__all__ = ["FEW", "MANY", "Workspace"]
+
+FEW, MANY = 2**20, 2**28  # bytes: less is not worth keeping, more is kept only where that is asked for
 
 
 class Workspace:
@@ -19,6 +21,11 @@ class Workspace:
     def __init__(self) -> None:
         self._arrays: list[Any] = []
         self._next = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds."""
+        return sum(a.nbytes for a in self._arrays)
 
     def begin(self) -> Workspace:
         """Start over with the first array: a call begins."""

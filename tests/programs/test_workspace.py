@@ -16,7 +16,7 @@ from tests.checks.nets import NAMES, network
 def test_results_are_the_same_and_stay_the_same(name: str) -> None:
     net = network(name)
     d = rd.derive(net, [*net.parameters, *net.initial_states, *net.inputs])
-    plain, again = d.lambdify(), d.lambdify(reuse=True)
+    plain, again = d.lambdify(reuse=False), d.lambdify(reuse=True)
     points = [point(net, T=T, batch=batch, seed=seed) for T, batch, seed in ((4, None, 1), (4, None, 2), (3, 2, 3))]
     results = [again(at.params, at.inputs) for at in points]
     for at, (loss, grads) in zip(points, results, strict=True):
@@ -30,7 +30,7 @@ def test_several_calls_at_once_have_memory_of_their_own() -> None:
     net = rd.cells.lstm()
     again = rd.derive(net).lambdify(reuse=True)
     points = [point(net, T=30, batch=4, seed=seed) for seed in range(12)]
-    expected = [rd.derive(net).lambdify()(at.params, at.inputs)[0] for at in points]
+    expected = [rd.derive(net).lambdify(reuse=False)(at.params, at.inputs)[0] for at in points]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
             found = list(pool.map(lambda at: again(at.params, at.inputs)[0], points))
@@ -44,3 +44,17 @@ def test_threads_use_it_too() -> None:
     for _ in range(2):
         for n, g in twice(at.params, at.inputs)[1].items():
             np.testing.assert_array_equal(g, once(at.params, at.inputs)[1][n])
+
+
+def test_memory_is_kept_by_itself_where_a_call_needs_much_but_not_too_much() -> None:
+    net = rd.cells.vanilla()
+    program = rd.derive(net).lambdify()
+    small, large = point(net, T=3), point(net, T=6000, batch=5)
+    program(small.params, small.inputs)
+    assert not program._workspaces
+    first = program(large.params, large.inputs)
+    assert len(program._workspaces) == 1
+    second = program(large.params, large.inputs)
+    assert len(program._workspaces) == 1
+    for n, g in first[1].items():
+        np.testing.assert_array_equal(g, second[1][n])
