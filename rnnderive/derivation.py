@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -29,8 +29,6 @@ from rnnderive.programs.compiled import CompiledProgram, check_numba, or_numpy
 from rnnderive.programs.threads import check_threads
 
 __all__ = ["Derivation", "derive"]
-
-Made = TypeVar("Made", bound=Program)
 
 
 def derive(
@@ -292,10 +290,8 @@ class Derivation(Told):
             check_numba()
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
-        if backend != "numpy" and (memory == "checkpoint" or reuse):
-            raise InputError(
-                'memory="checkpoint" and reuse=True are for backend="numpy"; expected neither with compiled loops'
-            )
+        if backend != "numpy" and reuse:
+            raise InputError('reuse=True is for backend="numpy"; expected reuse=False with compiled loops')
         key = (backend, threads, memory, snapshots, reuse)
         if key not in self._programs:
             self._programs[key] = self._gradient(*key)
@@ -319,18 +315,19 @@ class Derivation(Told):
             program = d.lambdify(backend=backend, threads=threads, memory=memory, snapshots=snapshots, reuse=reuse)
             return program, whole.mask
 
-        def made(kind: type[Made]) -> Made:
-            return kind(
-                self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True,
-                restored=True, threads=threads, reuse=reuse, masked=masked,
-                note="The loss of a recurrent network and its gradient (back-propagation through time).",
-            )  # fmt: skip
+        def compiled(*net: Any, **options: Any) -> Program:
+            return or_numpy(CompiledProgram(*net, **options), lambda: Program(*net, **options))
 
+        make = Program if backend == "numpy" else compiled
         if memory == "checkpoint":
             if self.truncate is not None:
                 raise InputError("a truncated gradient keeps few steps by itself; expected memory='all'")
-            return checkpointed(self.net, self.wrt, snapshots, threads=threads, masked=masked)
-        return made(Program) if backend == "numpy" else or_numpy(made(CompiledProgram), lambda: made(Program))
+            return checkpointed(self.net, self.wrt, snapshots, make=make, threads=threads, masked=masked)
+        return make(
+            self.adjoint, self.net, self.pulled.gradients, function="value_and_grad", with_loss=True, restored=True,
+            threads=threads, reuse=reuse, masked=masked,
+            note="The loss of a recurrent network and its gradient (back-propagation through time).",
+        )  # fmt: skip
 
     def source(self, *, backend: str = "numpy") -> str:
         """The gradient's program as a readable module on its own.

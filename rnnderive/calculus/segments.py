@@ -27,7 +27,7 @@ class Segments:
     Attributes
     ----------
     forward : Recurrence
-        A segment without a loss: its states, and its parts of the sums.
+        A segment: its states, and its parts of the sums; its loss is the total of these parts.
     middle : Recurrence
         The same, with the loss Σ λ · (what leaves the segment).
     last : Recurrence
@@ -129,7 +129,8 @@ class _Knife:
         cotangents = {n: self.fresh(f"d{n}_T" if n in self.states else f"d{n}") for n in names}
         leaving = {n: tm.At(n, T, *net.shape(n)) for n in self.states} | {e.name: e.left for e in totals}
         declared = net.declared | {self.steps}
-        forward = self.recurrence([*early, *timed, *totals], None, declared)
+        within = tm.plus(tm.Number(0), *(tm.SumEntries(e.left) for e in totals))
+        forward = self.recurrence([*early, *timed, *totals, Equation(tm.Parameter("J", 1, 1), within)], "J", declared)
         lam = frozenset(cotangents.values())
         middle = self.recurrence(
             [*early, *timed, *totals, self.weighted({n: leaving[n] for n in names}, cotangents)], "J", declared | lam

@@ -7,7 +7,7 @@ steps for a number of snapshots.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -78,7 +78,14 @@ def reversal(start: int, stop: int, snapshots: int) -> Iterator[Action]:
         yield "reverse", start, start + 1
 
 
-def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", **options: Any) -> Checkpointed:
+def checkpointed(
+    net: Recurrence,
+    wrt: Iterable[str],
+    snapshots: Any = "sqrt",
+    *,
+    make: Callable[..., Program] = Program,
+    **options: Any,
+) -> Checkpointed:
     """The gradient of a network as a program that keeps few states.
 
     Parameters
@@ -86,6 +93,8 @@ def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", *
     net : Recurrence
     wrt : names
     snapshots : "sqrt" or int
+    make : callable
+        Makes the programs of the segments: :class:`Program`, or one whose loops are compiled.
     options
         Of :class:`Program`: threads, masked.
 
@@ -103,24 +112,25 @@ def checkpointed(net: Recurrence, wrt: Iterable[str], snapshots: Any = "sqrt", *
     entering = [f"{s}0" for s in cut.states]
     late = [n for n, (source, _) in cut.shifted.items() if {source, f"{source}0"} & set(names)]
     leaving = {n: n for n in [*cut.states, *cut.sums]}
+
+    def gradient(segment: Recurrence, wrt: list[str], note: str) -> Program:
+        known = {*segment.leaves, *segment.initial_states} - {e.name for e in segment.equations}
+        whole = adjoint(segment, [n for n in dict.fromkeys(wrt) if n in known])
+        return make(
+            whole.net, segment, whole.gradients, function="value_and_grad", with_loss=True, note=note, reuse=True
+        )
+
+    forward = make(cut.forward, cut.forward, leaving, function="advance", with_loss=True, note="A segment.", reuse=True)
     parts = {
-        "forward": Program(cut.forward, cut.forward, leaving, function="advance", note="A segment.", reuse=True),
-        "middle": _gradient(cut.middle, [*names, *entering, *late], "The gradient of a segment of a network."),
-        "last": _gradient(
-            cut.last, [*names, *entering, *late, *cut.sums.values()], "The gradient of the last segment."
-        ),
+        "forward": forward,
+        "middle": gradient(cut.middle, [*names, *entering, *late], "The gradient of a segment of a network."),
+        "last": gradient(cut.last, [*names, *entering, *late, *cut.sums.values()], "The last segment's gradient."),
     }
     if cut.start is not None:
         computed = {n: n for n in entering if n in cut.start}
         parts["begin"] = Program(cut.start, cut.start, computed, function="begin", note="Initial states.")
-        parts["start"] = _gradient(cut.start, names, "The gradient of the initial states.")
+        parts["start"] = gradient(cut.start, list(names), "The gradient of the initial states.")
     return Checkpointed(net, cut, parts, names, snapshots=snapshots, **options)
-
-
-def _gradient(net: Recurrence, wrt: Iterable[str], note: str) -> Program:
-    known = {*net.leaves, *net.initial_states} - {e.name for e in net.equations}
-    whole = adjoint(net, [n for n in dict.fromkeys(wrt) if n in known])
-    return Program(whole.net, net, whole.gradients, function="value_and_grad", with_loss=True, note=note, reuse=True)
 
 
 class Checkpointed(Program):
@@ -237,7 +247,7 @@ class _Sweep:
     def advance(self, state: dict[str, Any], a: int, b: int) -> dict[str, Any]:
         """The states at b from those at a; on the first way, the sums as well."""
         for low in range(a, b, self.chunk):
-            out = self.part("forward", state, low, min(low + self.chunk, b))
+            _, out = self.part("forward", state, low, min(low + self.chunk, b))
             state = {f"{s}0": np.array(out[s][-1]) for s in self.cut.states}
             if self.loss is None:
                 for name in self.cut.sums:

@@ -158,3 +158,15 @@ def test_runs_of_one_program_do_not_disturb_each_other() -> None:
     f(b.params, b.inputs)
     for n, g in first.items():
         np.testing.assert_array_equal(g, kept[n])
+
+
+def test_segments_are_compiled_as_the_whole_is() -> None:
+    pytest.importorskip("numba")
+    pytest.importorskip("scipy")
+    d = derive("s[t] = tanh(a * s[t-1] + x[t])\nL = sum(sum(s[t] * s[t]), t) + sum(s[T])")
+    params, inputs = {"a": np.ones(2)}, {"x": np.ones((9, 2)), "s0": np.ones(2)}
+    loss, grads = d.lambdify()(params, inputs)
+    other, parts = d.lambdify(backend="numba", memory="checkpoint")(params, inputs)
+    assert other == pytest.approx(loss, rel=1e-13)
+    for n, g in grads.items():
+        np.testing.assert_allclose(parts[n], g, rtol=1e-12)
