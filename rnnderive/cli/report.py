@@ -112,7 +112,7 @@ def report(
         for option, value in options.items():
             if value is not None:
                 raise InputError(f"found {option} with the report {name}, expected it with the report of a cell only")
-    elif quick:
+    if quick and name != "chains":
         raise InputError(f"found --quick with the report {name!r}, expected it with the report chains only")
     if name == "chains":
         if lang != "en" or formats != ["pdf"]:

@@ -67,16 +67,16 @@ def committed() -> str:
 
 
 def source(*blocks: object) -> list[str]:
-    return rp.typst_source(rp.Document("", [rp.Section("", list(blocks))])).split("\n")
+    return rp.typst_source(rp.Document("t", [rp.Section("s", list(blocks))])).split("\n")
 
 
 def headings(text: str) -> list[str]:
-    return re.findall(r"#heading\(level: 2\)\[[\d.]+#h\(0.7em\)(.*)\] <section", text)
+    return re.findall(r"#heading\(level: 2\)\[[\d.]+~#h\(0.4em\)(.*)\] <section", text)
 
 
 def test_every_result_of_the_references_is_in_the_committed_report() -> None:
-    sections = [rp.Section("", [])] + [rp.Section([*prose(row)], [], level=2) for row in ROWS]
-    expected = headings(rp.typst_source(rp.Document("", sections)))
+    sections = [rp.Section("s", [])] + [rp.Section([*prose(row)], [], level=2) for row in ROWS]
+    expected = headings(rp.typst_source(rp.Document("t", sections)))
     assert len(expected) == len(ROWS)
     assert sorted(headings(committed())) == sorted(expected)
     assert all(f"[{chains_report.TITLES[topic]}" in committed() for topic in chains_report.TOPICS)
@@ -159,7 +159,7 @@ from rnnderive import report as rp
 from rnnderive.report.chains_derivations import chrono, fold, steps
 from rnnderive.report.chains_report import TOPICS, chains_document
 found = {"forms": tuple(TOPICS["forms"](True))}
-derived = rp.Document("", [rp.Section("", [steps(lines())]) for lines in (fold, chrono)])
+derived = rp.Document("t", [rp.Section("s", [steps(lines())]) for lines in (fold, chrono)])
 print(rp.typst_source(chains_document(found, True)) + rp.typst_source(derived))
 """
 
