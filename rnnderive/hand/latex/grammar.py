@@ -67,6 +67,9 @@ def _relations(node: Node) -> list[Relation]:
 class _Parser(Cursor):
     """Reads the tokens of one side of an equation."""
 
+    fence = ""  # < inside ⟨t⟩, where > is no relation
+    bars = 0  # how many | are open, of which the next one closes the last
+
     def whole(self) -> Node:
         node = self.items(False)
         if not self.sees("stop"):
@@ -118,8 +121,6 @@ class _Parser(Cursor):
             token = self.take()
             left = Relation(token.line, token.column, left, sign, self.sum(script))
         return left
-
-    fence = ""
 
     def sum(self, script: bool = False) -> Node:
         token = self.here
@@ -174,8 +175,6 @@ class _Parser(Cursor):
         if len(items) == 1:
             return items[0]
         return Product(token.line, token.column, tuple(signs), tuple(items))
-
-    bars = 0
 
     def signed(self) -> Node:
         token = self.take()
