@@ -24,7 +24,7 @@ from rnnderive.chains.spectrum import Spectrum, spectrum
 from rnnderive.chains.state import chains
 from rnnderive.chains.trace import Trace
 from rnnderive.chains.truncation import Clipping, Truncation, clipping, truncation
-from rnnderive.chains.verdict import Cause, Verdict, nats
+from rnnderive.chains.verdict import Cause, Verdict, counted, nats
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.printing import Told
@@ -184,11 +184,11 @@ class Analysis(Told):
     def rows(self) -> list[tuple[str, str]]:
         """The findings as a table of two columns."""
         trace = self.trace
-        batch = "" if trace.course.batch is None else f", {trace.course.batch} sequences"
+        batch = "" if trace.course.batch is None else f", {counted(trace.course.batch, 'sequence')}"
         out = [
             (
                 "chain",
-                f"{self.label}, {trace.size} units, {trace.T} steps{batch}, {trace.chain.direction}",
+                f"{self.label}, {counted(trace.size, 'unit')}, {counted(trace.T)}{batch}, {trace.chain.direction}",
             ),
             *(("", f"{copy}: kept, since a step further back is read") for copy in trace.chain.copies),
             ("verdict", self.verdict.headline),
@@ -198,7 +198,7 @@ class Analysis(Told):
         for path in self.paths:
             words = f"{path.label}: {nats(path.rate)} nats a step"
             if path.kind == "whole":
-                words += f" (here and below of the norm ‖P‖₂, over {path.lags[-1]} steps)"
+                words += f" (here and below of the norm ‖P‖₂, over {counted(path.lags[-1])})"
             out.append(("paths" if path.kind == "whole" else "", words))
         for k, gate in enumerate(self.gates):
             out.append(

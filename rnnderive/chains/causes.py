@@ -43,6 +43,8 @@ def causes(trace: Trace, slopes: Iterable[Slope], gates: Iterable[Gate]) -> tupl
         value, better = max(found.items(), key=lambda item: item[1])
         far = gate.closed if value else gate.open
         words = f"its mean is {gate.mean:.3f}, {_percent(far)} of it {'under 0.1' if value else 'over 0.9'}"
+        if _freezes(trace, gate, value):
+            words += f"; {'open' if value else 'closed'} throughout it freezes the state, which then reads nothing"
         state = "not open" if value else "not closed"
         cost = _less(better, rate)
         out.append(Cause(f"gate {gate.name} {state}", words, far, better, cost, f"gate {state}", gate.name))
@@ -64,6 +66,12 @@ def had_been(trace: Trace, gate: Gate, value: float) -> Trace:
     constant = np.broadcast_to(np.asarray(value, gate.values.dtype), gate.values.shape)
     course = replace(trace.course, values={**trace.course.values, gate.name: constant})
     return Trace(trace.chain.held(gate.name), course)
+
+
+def _freezes(trace: Trace, gate: Gate, value: float) -> bool:
+    """Whether the state stays what it was, whatever the rest of the cell does: the best rate is then 0 trivially."""
+    (last,) = had_been(trace, gate, value).pieces(first=trace.T, last=trace.T)
+    return bool((last == np.eye(trace.size)).all())
 
 
 def _percent(fraction: float) -> str:

@@ -47,7 +47,8 @@ MOST_TOKENS = 40
 class Plots:
     """Figures of one analysis: ``analysis.plot.norms()``.
 
-    Every method takes ``ax=None`` and returns the axes it drew into.
+    Every method takes ``ax=None`` and returns the axes it drew into; :meth:`gates`, with a panel a gate,
+    takes ``figure=None``, a figure or a subfigure, and returns that.
 
     Parameters
     ----------

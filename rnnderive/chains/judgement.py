@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnderive.chains.products import operator_log_norms, vector_log_norms
 from rnnderive.chains.ranges import interval
-from rnnderive.chains.trace import Trace
-from rnnderive.chains.verdict import LONGEST, Cause, Verdict, judged, of_batch, warm_up
+from rnnderive.chains.trace import Trace, middle
+from rnnderive.chains.verdict import LONGEST, Cause, Verdict, counted, judged, nats, of_batch, warm_up
 from rnnderive.language import terms as tm
 
 __all__ = ["curves", "judge", "rate_of", "rates", "stays_bounded", "subject", "wanders"]
@@ -55,8 +55,28 @@ def _note(trace: Trace) -> str:
         return f"{chain}: there is no loss."
     if subject(trace) == "chain":
         last = trace.last if trace.chain.lag > 0 else trace.T - trace.last + 1
-        return f"{chain}: of {trace.T} steps the loss reads none {'after' if trace.chain.lag > 0 else 'before'} {last}."
-    return ""
+        beyond = "after" if trace.chain.lag > 0 else "before"
+        return f"{chain}: of {counted(trace.T)} the loss reads none {beyond} {last}."
+    return _of_every_step(trace)
+
+
+# What of the losses of all steps arrives further back, by the kind of its curve.
+ARRIVES = {
+    "vanishing": "shrinks", "exploding": "grows", "critical": "neither shrinks nor grows", "cut off": "ends at zero",
+}  # fmt: skip
+
+
+def _of_every_step(trace: Trace) -> str:
+    """What a gradient that comes from one step alone leaves out, where the loss reads more of them."""
+    read = int(trace.impulses.reshape(trace.T, -1).any(axis=1).sum())
+    if read < 2:
+        return ""
+    all_steps = judged(middle(trace.cotangents.logs)[: trace.last][::-1], bounded=False)
+    does = ARRIVES.get(all_steps.kind, "may shrink or grow")
+    return (
+        f"Followed is the loss of step {trace.last} alone, of {counted(read)} that are read. What arrives of all of "
+        f"them, ‖dL/ds^k‖, {does}: {nats(all_steps.rate.value)} nats a step further back."
+    )
 
 
 # ---------------------------------------------------------------- rates

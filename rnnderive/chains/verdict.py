@@ -14,13 +14,26 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["KINDS", "LONGEST", "Cause", "Rate", "Verdict", "judged", "measured_rate", "nats", "of_batch", "warm_up"]
+__all__ = [
+    "KINDS",
+    "LONGEST",
+    "Cause",
+    "Rate",
+    "Verdict",
+    "counted",
+    "judged",
+    "measured_rate",
+    "nats",
+    "of_batch",
+    "warm_up",
+]
 
 LEFT = 0.01  # effective memory: so much of the signal is left
 STEADY = np.log(10.0)  # a change within a factor of ten over the whole way is none
 WARM_UP = 0.1
 LONGEST = 5_000  # steps over which causes, remedies and paths are measured
 NOISE = 1e-9  # an error of a rate that is rounding alone
+SHORT = 8  # lags: fewer say no rate
 CHAOS = 50  # steps of growth along a bounded run before it is called chaos
 
 MOST_NAMED = 10  # sequences that are told by their number
@@ -33,7 +46,7 @@ KINDS = {
     "critical": "critical",
     "exploding": "exploding",
     "chaotic": "chaotic",
-    "undetermined": "undetermined (the rate cannot be told from 0)",
+    "undetermined": "undetermined (the rate cannot be told)",
 }
 
 
@@ -100,7 +113,8 @@ class Verdict:
     kind : str
         ``vanishing``, ``exploding``, ``chaotic`` (it explodes along a run of 50 steps or more that moves and
         stays bounded), ``critical`` (it changes by less than a factor of ten), ``undetermined`` (the rate is
-        within two standard errors of 0), ``cut off`` (exactly zero from some lag on) or ``silent``.
+        within two standard errors of 0, or there are fewer than 8 lags), ``cut off`` (exactly zero from some lag
+        on) or ``silent``.
     rate : Rate
     steps : int
         How far back was measured.
@@ -115,7 +129,7 @@ class Verdict:
     of : {"gradient", "chain"}
         Whether the gradient of the loss was judged, or the norm of the chain itself.
     note : str
-        Why the chain itself was judged, and what else there is to know.
+        Why the chain itself was judged; of a loss that reads several steps, what arrives of all of them.
     members : tuple of Verdict
         Of a batch: one a sequence.
     member : int or None
@@ -160,7 +174,8 @@ class Verdict:
         if not self.members:
             return f"The {self._found}"
         parts = ", ".join(f"{count} {KINDS[kind]}" for kind, count in self.counts.items())
-        return f"{len(self.members)} sequences: {parts}. The typical one, number {self.member}: the {self._found}"
+        many = counted(len(self.members), "sequence")
+        return f"{many}: {parts}. The typical one, number {self.member}: the {self._found}"
 
     @property
     def _found(self) -> str:
@@ -173,8 +188,10 @@ class Verdict:
             "exploding": f"{self.of} explodes: {rate}; it doubles in {halves}.",
             "chaotic": f"{self.of} explodes along a run that stays bounded, so the run is chaotic: {rate}; "
             f"it doubles in {halves}.",
-            "critical": f"{self.of} neither vanishes nor explodes over {_count(self.steps)}: {rate}.",
-            "undetermined": f"{self.of}'s rate cannot be told from 0 over {_count(self.steps)}: {rate}.",
+            "critical": f"{self.of} neither vanishes nor explodes over {counted(self.steps)}: {rate}.",
+            "undetermined": f"{self.of}'s rate cannot be told from 0 over {counted(self.steps)}: {rate}."
+            if self.steps >= SHORT
+            else f"{self.of} goes back {counted(self.steps)}, too few to say a rate: {rate} along them.",
             "cut off": f"{self.of} is cut off: exactly zero from {_back(self.cut or 0)} on.",
             "silent": "state gets no gradient: the loss does not depend on it, or is at its least.",
         }[self.kind]
@@ -197,13 +214,13 @@ class Verdict:
         if self.memory is not None:
             lines.append(f"Effective memory: {_back(self.memory)} no more than 1 % is left.")
         else:
-            lines.append(f"Effective memory: more than {_count(self.steps)} (over 1 % arrives at the first).")
+            lines.append(f"Effective memory: more than {counted(self.steps)} (over 1 % arrives at the first).")
         under = [f"{_back(lag)} in {dtype}" for dtype, lag in self.precision.items() if lag is not None]
         if under:
             lines.append(f"Under the rounding of the strongest signal from {', '.join(under)}.")
         if self.causes and self.steps > LONGEST:
             lines.append(f"What follows is over the last {LONGEST} steps.")
-        for cause in self.causes:
+        for cause in self.causes if self.steps >= SHORT else ():
             if np.isfinite(cause.cost) and cause.cost > 0.001:
                 lines.append(
                     f"{cause.name} costs {cause.cost:.4f} nats a step: {cause.words}; "
@@ -295,6 +312,8 @@ def judged(
 
 def _kind(rate: Rate, change: float, steps: int, bounded: bool) -> str:
     """Two standard errors are what a rate must be away from 0 to have a sign."""
+    if steps < SHORT:
+        return "undetermined"
     doubt = 2 * rate.error
     if abs(change) < STEADY and doubt * steps < STEADY:
         return "critical"
@@ -337,12 +356,13 @@ def _for_good(true: Any) -> int | None:
     return first if first < len(true) else None
 
 
-def _count(steps: int) -> str:
-    return f"{steps} {'step' if steps == 1 else 'steps'}"
+def counted(number: int, thing: str = "step") -> str:
+    """How many: ``1 step``, ``2 steps``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _back(lag: int) -> str:
-    return f"{_count(lag)} back"
+    return f"{counted(lag)} back"
 
 
 def _steps(number: float) -> str:

@@ -259,3 +259,11 @@ def test_glyphs_of_a_script_that_the_fonts_lack_are_noticed():
     """The test above would notice: a missing glyph is a warning, and here every warning is an error."""
     with pytest.raises(UserWarning, match="Glyph"), warnings.catch_warnings():
         drawn(with_tokens(["\U0001f9ff", "b"]), "gate_means")
+
+
+def test_gates_are_drawn_into_a_subfigure():
+    from matplotlib.figure import Figure
+
+    left, right = Figure(layout="constrained").subfigures(1, 2)
+    assert analysis("lstm").plot.gates(figure=left) is left
+    assert len(left.axes) == 4 and not right.axes  # three gates and the colours

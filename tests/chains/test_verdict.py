@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -298,3 +300,46 @@ def test_the_last_step_that_the_loss_reads_is_told_also_from_right_to_left():
     found = rd.analyze(net, here.params, here.inputs)
     assert found.trace.last == 1 and len(found.gradient) == 2
     assert "of 9 steps the loss reads none before 9." in found.verdict.note
+
+
+# ---------------------------------------------------------------- what else there is to know
+
+
+def test_a_loss_of_every_step_says_what_arrives_of_all_of_them():
+    """With h[t] = a h[t-1] + x[t] and L = Σ_t h[t], dL/dh^k is Σ_{j ≤ T-k} a^j: it grows to 1/(1 − a), no more."""
+    net = Recurrence.parse("h[t] = a * h[t-1] + x[t]\nL = sum(sum(h[t]), t)")
+    run = {"a": np.array([0.5])}, {"x": np.ones((60, 1))}
+    found = rd.analyze(net, *run).verdict
+    assert found.kind == "vanishing" and found.rate.value == pytest.approx(np.log(0.5))
+    assert "the loss of step 60 alone, of 60 steps that are read" in found.note
+    assert "neither shrinks nor grows: +0.0003 nats a step" in found.note
+    falls = rd.analyze(net, {"a": np.array([2.0])}, {"x": np.ones((60, 1))}).verdict.note
+    assert "grows: +0.69" in falls
+    end = Recurrence.parse("h[t] = a * h[t-1] + x[t]\nL = sum(h[T])")
+    assert rd.analyze(end, *run).verdict.note == ""
+
+
+@pytest.mark.parametrize(("lags", "kind"), [(7, "undetermined"), (8, "vanishing")])
+def test_under_eight_lags_no_rate_is_said(lags, kind):
+    found = judged(-1.0 * np.arange(lags + 1), bounded=True, causes=(Cause("gate", "words", 0.0, 0.0, 1.0),))
+    assert found.kind == kind
+    assert ("too few to say a rate" in found.headline) == ("half" not in found.headline) == (lags < 8)
+    assert ("costs" in str(found)) == (lags >= 8)
+
+
+def test_a_single_step_is_one_step():
+    net = Recurrence.parse("h[t] = a * h[t-1] + x[t]\nL = sum(h[T])")
+    told = str(rd.analyze(net, {"a": np.array([0.5])}, {"x": np.ones((1, 1, 1))}))
+    assert "1 unit, 1 step, 1 sequence" in told and not re.search(r"\b1 (steps|units|sequences)\b", told)
+
+
+def test_a_gate_whose_best_is_a_state_that_stands_still_says_so():
+    kept = "h[t] = z[t] * h[t-1] + (1 - z[t]) * n[t]"
+    gated = "z[t] = sigmoid(W @ x[t])\nn[t] = tanh(U @ h[t-1])\n{}\nL = sum(h[T])"
+    leaky = "h[t] = z[t] * h[t-1] + n[t]"
+    params = {"W": np.zeros((2, 1)), "U": 0.5 * np.eye(2)}
+    words = [
+        {c.of: c.words for c in rd.analyze(gated.format(h), params, {"x": np.ones((30, 1))}).verdict.causes}["z"]
+        for h in (kept, leaky)
+    ]
+    assert "freezes the state" in words[0] and "freezes" not in words[1]
