@@ -290,8 +290,6 @@ class Derivation(Told):
             check_numba()
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
-        if backend != "numpy" and reuse:
-            raise InputError('reuse=True is for backend="numpy"; expected reuse=False with compiled loops')
         key = (backend, threads, memory, snapshots, reuse)
         if key not in self._programs:
             self._programs[key] = self._gradient(*key)

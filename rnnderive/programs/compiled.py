@@ -85,14 +85,17 @@ class CompiledProgram(Program):
             self.functions[dtype] = load(text, self.function)
         return self.functions[dtype]
 
+    def function_for(self, arrays: Arrays) -> Callable[..., Any]:
+        return self.loaded(np.dtype(arrays.dtype).name)
+
     def compute(self, arrays: Arrays) -> Any:
         dtype = np.dtype(arrays.dtype).name
         if dtype in self.functions:
-            return self.functions[dtype](arrays.params, arrays.inputs)
+            return super().compute(arrays)
         if dtype not in ("float64", "float32"):
             raise InputError(f'the arrays are {dtype}; expected float64 or float32, or backend="numpy", which takes it')
         start = time.perf_counter()
-        result = self.loaded(dtype)(arrays.params, arrays.inputs)
+        result = super().compute(arrays)
         self.compile_seconds += time.perf_counter() - start
         return result
 

@@ -66,6 +66,7 @@ class _Compiled(Module):
         self.blocks = [p.blocks() for p in self.plan.passes]
         self.storage = storage(self.plan, self.blocks, {*outputs.values(), origin.loss or ""})
         self.functions: list[str] = []
+        self.room: list[str] = []  # how many numbers of the workspace are taken, place by place
 
     # ------------------------------------------------------------ the module
 
@@ -126,12 +127,13 @@ class _Compiled(Module):
         for n in self.given():
             body.append(f"{self.names[n]} = {self.argument(n)}")
         results = ["loss", *(f"grad_{k}" for k in range(len(self.outputs)))]
-        body.append(f"{', '.join(results)} = compute({', '.join([*names, *self.scope(), 'T', 'B'])})")
+        body.append(f"work = empty(({' + '.join(self.room) or '0'},), real)")
+        body.append(f"{', '.join(results)} = compute({', '.join([*names, *self.scope(), 'T', 'B', 'work'])})")
         grads = [self.result(name, f"grad_{k}") for k, name in enumerate(self.outputs.values())]
         table = ", ".join(f"{key!r}: {grad}" for key, grad in zip(self.outputs, grads, strict=True))
         body.append(f"return real(loss), {{{table}}}")
         return [
-            f"def {self.function}(params, inputs):",
+            f"def {self.function}(params, inputs, empty=np.empty):",
             f'    """Return the loss, and a dict of arrays: {", ".join(self.outputs)}."""',
             *("    " + line for line in body),
         ]
@@ -203,7 +205,8 @@ class _Compiled(Module):
         names = [self.names[n] for n in self.given()]
         return [
             '@njit(cache="__file__" in globals(), **options)',
-            f"def compute({', '.join([*names, *self.scope(), 'T', 'B'])}):",
+            f"def compute({', '.join([*names, *self.scope(), 'T', 'B', 'work'])}):",
+            "    used = 0",
             *("    " + line if line else "" for line in self.lines),
         ]
 
@@ -214,9 +217,12 @@ class _Compiled(Module):
         if where == "local":
             return
         if where == "scratch":
-            self.line(f"{name} = np.empty((B, {n}), real)")
+            self.rows_of_work(e.name, "B", n)
         elif e.timed:
-            self.line(f"{name} = np.empty(({self.rows(e.name)}, {n}), real)")
+            if e.name in self.outputs.values():
+                self.line(f"{name} = np.empty(({self.rows(e.name)}, {n}), real)")
+            else:
+                self.rows_of_work(e.name, self.rows(e.name), n)
             self.pad(e.name)
         elif e.name in self.net.shared:
             self.line(f"{name} = np.empty({n}, real)")
@@ -226,6 +232,13 @@ class _Compiled(Module):
             self.line(f"{name} = np.empty((B, {n}), real)")
             if total_of(e.right) is not None:
                 self.line(f"clear({name})")
+
+    def rows_of_work(self, name: str, rows: str, n: str) -> None:
+        """Memory from the workspace, for what is no result."""
+        size = f"{rows} * ({n})" if " " in n else f"{rows} * {n}"
+        self.room.append(size)
+        self.line(f"{self.names[name]} = work[used:used + {size}].reshape(({rows}, {n}))")
+        self.line(f"used += {size}")
 
     def rows(self, name: str) -> str:
         return rows_of_steps(self.layout[name].before + self.layout[name].after, "T")

@@ -12,7 +12,7 @@ import math
 __all__ = ["HEAD", "OWN", "SUPPORT", "exponential"]
 
 # Words of the generated code's own, which no array is called by.
-OWN = {"B", "T", "member", "first", "row", "i", "j", "k", "t", "loss", "compute"}
+OWN = {"B", "T", "member", "first", "row", "i", "j", "k", "t", "work", "used", "empty", "loss", "compute"}
 OWN |= {"real", "math", "np", "njit", "types", "options", "inner", "small", "loops", "Apart", "Compiler", "intrinsic"}
 
 HEAD = '''\

@@ -140,9 +140,13 @@ class Program:
             return program(params, with_mask(self.origin, mask, inputs, lengths))
         return self.run(self.preparation(params, inputs))
 
+    def function_for(self, arrays: Arrays) -> Callable[..., Any]:
+        """The generated function that is meant for arrays of this kind."""
+        return self.raw if arrays.batch in (None, 1) else self.batch_raw
+
     def compute(self, arrays: Arrays) -> Any:
         """What the generated function returns for arrays that have been checked."""
-        function = self.raw if arrays.batch in (None, 1) else self.batch_raw
+        function = self.function_for(arrays)
         size = (arrays.T, arrays.batch, arrays.dtype)
         worth = self.reuse if self.reuse is not None else FEW <= self._bytes.get(size, FEW) <= MANY
         if not worth:

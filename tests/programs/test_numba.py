@@ -255,13 +255,11 @@ def test_a_term_without_a_loop_is_computed_by_numpy_with_a_warning() -> None:
 
 
 @needs_numba
-def test_complex_arrays_and_workspaces_are_left_to_numpy() -> None:
+def test_complex_arrays_are_left_to_numpy() -> None:
     d = rd.derive(rd.cells.vanilla())
     at = point(d.net, T=2)
     with pytest.raises(rd.InputError, match="are complex128; expected float64 or float32"):
         d.lambdify(backend="numba")(cast(at.params, "complex128"), at.inputs)
-    with pytest.raises(rd.InputError, match="expected reuse=False with compiled loops"):
-        d.lambdify(backend="numba", reuse=True)
 
 
 def test_the_source_says_what_it_computes() -> None:
