@@ -173,7 +173,7 @@ def gate_major(
     found: dict[str, tuple[int, Any]] = {}
     for name, widths in sizes.items():
         whole = net.shape(name)[0]
-        for w in widths:
+        for w in sorted(widths, key=str):
             count = sp.cancel(whole / w)
             if count.is_Integer and count > 1:
                 found[name] = (int(count), w)

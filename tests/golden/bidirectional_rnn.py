@@ -10,9 +10,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 2 B (3 T n_h_L^2 + 2 T n_h_L n_x + 3 T n_h_R^2 + 2 T n_h_R n_x + n_h_L^2 + 3 n_h_L n_y + n_h_R^2 + 3 n_h_R n_y)
+Operations entry by entry:     B (T n_h_L^2 + T n_h_L n_x + 11 T n_h_L + T n_h_R^2 + T n_h_R n_x + 11 T n_h_R + 9 n_y)
+Values of functions:           B (T n_h_L + T n_h_R + n_y)
+Numbers kept over the steps:   8 B T (n_h_L + n_h_R)
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -44,7 +54,13 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def stacked(*parts, axis):
+    """Parts one after the other along an axis, whatever their leading axes."""
+    lead = np.broadcast_shapes(*(p.shape[:axis] for p in parts))
+    return np.concatenate([np.broadcast_to(p, (*lead, *p.shape[axis:])) for p in parts], axis)
+
+
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W_L, U_L, b_h_L, W_R, U_R, b_h_R, V, b_y, h_L0, h_R0."""
     W_L = params["W_L"]
     U_L = params["U_L"]
@@ -66,65 +82,105 @@ def value_and_grad(params, inputs):
     h_L0 = given.get("h_L0", np.zeros(n_h_L, dtype))
     h_R0 = given.get("h_R0", np.zeros(n_h_R, dtype))
 
-    # h_L_in[t] = W_L @ x[t] + b_h_L
-    h_L_in = (x @ W_L.T) + b_h_L
+    # pre_in[t] = (-W_L) @ x[t] - b_h_L
+    pre_in = (x @ (-W_L).T) - b_h_L
 
-    # h_R_in[t] = W_R @ x[t] + b_h_R
-    h_R_in = (x @ W_R.T) + b_h_R
+    # pre__in[t] = (-W_R) @ x[t] - b_h_R
+    pre__in = (x @ (-W_R).T) - b_h_R
 
-    h_L = np.empty((T + 1, *lead, n_h_L), dtype)
+    pre_t = empty((*lead, n_h_L), dtype)
+    h_L = empty((T + 1, *lead, n_h_L), dtype)
     h_L[:1] = h_L0
-    fixed1 = U_L.T
-    for t in range(1, T + 1):
-        # h_L[t] = sigmoid(h_L_in[t] + U_L @ h_L[t-1])
-        h_L_t = h_L[t] = sigmoid(h_L_in[t - 1] + (h_L[t - 1] @ fixed1))
+    exp_t = pre_t
+    fixed1 = np.ascontiguousarray((-U_L).T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for h_L_before1, pre_in_t, h_L_t in zip(h_L[:T], pre_in, h_L[1:T + 1]):
+            # pre[t] = pre_in[t] + (-U_L) @ h_L[t-1]
+            h_L_before1.dot(fixed1, pre_t)
+            np.add(pre_t, pre_in_t, pre_t)
+            # exp[t] = exp(pre[t])
+            np.exp(pre_t, exp_t)
+            # h_L[t] = 1 / (1 + exp[t])
+            np.add(number1, exp_t, h_L_t)
+            np.divide(number1, h_L_t, h_L_t)
 
-    # delta_h_L_in[t] = 1 - h_L[t]
-    delta_h_L_in = 1 - h_L[1:T + 1]
-
-    h_R = np.empty((T + 1, *lead, n_h_R), dtype)
+    pre__t = empty((*lead, n_h_R), dtype)
+    h_R = empty((T + 1, *lead, n_h_R), dtype)
     h_R[T:] = h_R0
-    fixed2 = U_R.T
-    for t in range(T, 0, -1):
-        # h_R[t] = sigmoid(h_R_in[t] + U_R @ h_R[t+1])
-        h_R_t = h_R[t - 1] = sigmoid(h_R_in[t - 1] + (h_R[t] @ fixed2))
+    exp__t = pre__t
+    fixed2 = np.ascontiguousarray((-U_R).T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for h_R_after1, pre__in_t, h_R_t in zip(h_R[1:T + 1][::-1], pre__in[::-1], h_R[:T][::-1]):
+            # pre_[t] = pre__in[t] + (-U_R) @ h_R[t+1]
+            h_R_after1.dot(fixed2, pre__t)
+            np.add(pre__t, pre__in_t, pre__t)
+            # exp_[t] = exp(pre_[t])
+            np.exp(pre__t, exp__t)
+            # h_R[t] = 1 / (1 + exp_[t])
+            np.add(number1, exp__t, h_R_t)
+            np.divide(number1, h_R_t, h_R_t)
 
-    # delta_h_R_in[t] = 1 - h_R[t]
-    delta_h_R_in = 1 - h_R[:T]
+    # h_T = [h_L[T], h_R[T]]
+    h_T = stacked(h_L[T], h_R[T - 1], axis=-1)
 
-    # h[t] = [h_L[t], h_R[t]]
-    h = np.concatenate([h_L[1:T + 1], h_R[:T]], -1)
+    # y_T = sigmoid(V @ h_T + b_y)
+    y_T = sigmoid((h_T @ V.T) + b_y)
 
-    # y[t] = sigmoid(V @ h[t] + b_y)
-    y = sigmoid((h @ V.T) + b_y)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dh_T = V.T @ delta_y_T
+    dh_T = delta_y_T @ V
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # dh_L_in[t] = (dh_T if t == T else 0)[0:size(h_L)]
+    dh_L_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., 0:n_h_L]
 
-    # dh[t] = V.T @ delta_y[t]
-    dh = delta_y @ V
+    # delta_h_L_in[t] = h_L[t] * (1 - h_L[t])
+    delta_h_L_in = h_L[1:T + 1] * (1 - h_L[1:T + 1])
 
-    delta_h_L = np.empty((T + 1, *lead, n_h_L), dtype)
+    # dh_R_in[t] = (dh_T if t == T else 0)[size(h_L):size(h_L) + size(h_R)]
+    dh_R_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., n_h_L:n_h_L + n_h_R]
+
+    # delta_h_R_in[t] = h_R[t] * (1 - h_R[t])
+    delta_h_R_in = h_R[:T] * (1 - h_R[:T])
+
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
+
+    dh_L_t = empty((*lead, n_h_L), dtype)
+    delta_h_L = empty((T + 1, *lead, n_h_L), dtype)
     delta_h_L[T:] = 0.0
-    for t in range(T, 0, -1):
-        # dh_L[t] = dh[t][0:size(h_L)] + U_L.T @ delta_h_L[t+1]
-        dh_L_t = dh[t - 1][..., 0:n_h_L] + (delta_h_L[t] @ U_L)
-        # delta_h_L[t] = dh_L[t] * h_L[t] * delta_h_L_in[t]
-        delta_h_L_t = delta_h_L[t - 1] = dh_L_t * h_L[t] * delta_h_L_in[t - 1]
+    fixed3 = np.ascontiguousarray(U_L.swapaxes(-1, -2).T, dtype)
+    for (
+        delta_h_L_after1, dh_L_in_t, delta_h_L_t, delta_h_L_in_t,
+    ) in zip(
+        delta_h_L[1:T + 1][::-1], dh_L_in[::-1], delta_h_L[:T][::-1], delta_h_L_in[::-1],
+    ):
+        # dh_L[t] = dh_L_in[t] + U_L.T @ delta_h_L[t+1]
+        delta_h_L_after1.dot(fixed3, dh_L_t)
+        np.add(dh_L_t, dh_L_in_t, dh_L_t)
+        # delta_h_L[t] = dh_L[t] * delta_h_L_in[t]
+        np.multiply(dh_L_t, delta_h_L_in_t, delta_h_L_t)
 
-    delta_h_R = np.empty((T + 1, *lead, n_h_R), dtype)
+    dh_R_t = empty((*lead, n_h_R), dtype)
+    delta_h_R = empty((T + 1, *lead, n_h_R), dtype)
     delta_h_R[:1] = 0.0
-    for t in range(1, T + 1):
-        # dh_R[t] = dh[t][size(h_L):size(h_L) + size(h_R)] + U_R.T @ delta_h_R[t-1]
-        dh_R_t = dh[t - 1][..., n_h_L:n_h_L + n_h_R] + (delta_h_R[t - 1] @ U_R)
-        # delta_h_R[t] = dh_R[t] * h_R[t] * delta_h_R_in[t]
-        delta_h_R_t = delta_h_R[t] = dh_R_t * h_R[t - 1] * delta_h_R_in[t - 1]
+    fixed4 = np.ascontiguousarray(U_R.swapaxes(-1, -2).T, dtype)
+    for (
+        delta_h_R_before1, dh_R_in_t, delta_h_R_t, delta_h_R_in_t,
+    ) in zip(
+        delta_h_R[:T], dh_R_in, delta_h_R[1:T + 1], delta_h_R_in,
+    ):
+        # dh_R[t] = dh_R_in[t] + U_R.T @ delta_h_R[t-1]
+        delta_h_R_before1.dot(fixed4, dh_R_t)
+        np.add(dh_R_t, dh_R_in_t, dh_R_t)
+        # delta_h_R[t] = dh_R[t] * delta_h_R_in[t]
+        np.multiply(dh_R_t, delta_h_R_in_t, delta_h_R_t)
 
     # dW_L = sum(delta_h_L[t] @ x[t].T, t, batch)
     dW_L = gram(delta_h_L[:T], x)
@@ -144,15 +200,15 @@ def value_and_grad(params, inputs):
     # db_h_R = sum(delta_h_R[t], t, batch)
     db_h_R = over_batch(delta_h_R[1:T + 1].sum(0), 1)
 
-    # dV = sum(delta_y[t] @ h[t].T, t, batch)
-    dV = gram(delta_y, h)
+    # dV = sum(delta_y_T @ h_T.T, batch)
+    dV = gram(delta_y_T, h_T)
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
 
     # dh_L_0 = U_L.T @ delta_h_L[1]
     dh_L_0 = delta_h_L[0] @ U_L
 
     # dh_R_0 = U_R.T @ delta_h_R[T]
     dh_R_0 = delta_h_R[T] @ U_R
-    return L.sum(), {'W_L': dW_L, 'U_L': dU_L, 'b_h_L': db_h_L, 'W_R': dW_R, 'U_R': dU_R, 'b_h_R': db_h_R, 'V': dV, 'b_y': db_y, 'h_L0': dh_L_0, 'h_R0': dh_R_0}
+    return L.sum(), {'W_L': dW_L, 'U_L': dU_L, 'b_h_L': db_h_L, 'W_R': dW_R, 'U_R': dU_R, 'b_h_R': db_h_R, 'V': dV, 'b_y': full(db_y, n_y), 'h_L0': dh_L_0, 'h_R0': dh_R_0}

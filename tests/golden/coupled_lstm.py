@@ -13,9 +13,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 6 B n_h (3 T n_h + 2 T n_x + n_h + n_y)
+Operations entry by entry:     46 B T n_h + B n_h + 9 B n_y + 2 n_h^2 + 2 n_h n_x
+Values of functions:           B (4 T n_h + n_y)
+Numbers kept over the steps:   25 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -47,7 +57,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W_i, b_i, W_C, b_C, W_o, b_o, W_y, b_y, h0, C0."""
     W_i = params["W_i"]
     b_i = params["b_i"]
@@ -68,133 +78,145 @@ def value_and_grad(params, inputs):
     h0 = given.get("h0", np.zeros(n_h, dtype))
     C0 = given.get("C0", np.zeros(n_h, dtype))
 
-    # i_in[t] = W_i[:, size(h):size(h) + size(x)] @ x[t] + b_i
-    i_in = (x @ W_i[:, n_h:n_h + n_x].T) + b_i
+    # W_all = [-W_i, -W_o, W_C]
+    W_all = np.concatenate([(-W_i), (-W_o), W_C], -2)
 
-    # C_add_in[t] = W_C[:, size(h):size(h) + size(x)] @ x[t] + b_C
-    C_add_in = (x @ W_C[:, n_h:n_h + n_x].T) + b_C
+    # gates_in[t] = W_all[:, size(h):size(h) + size(x)] @ x[t] + [-b_i, -b_o, b_C]
+    gates_in = (x @ W_all[:, n_h:n_h + n_x].T) + np.concatenate([(-b_i), (-b_o), b_C], -1)
 
-    # o_in[t] = W_o[:, size(h):size(h) + size(x)] @ x[t] + b_o
-    o_in = (x @ W_o[:, n_h:n_h + n_x].T) + b_o
-
-    i = np.empty((T, *lead, n_h), dtype)
-    f = np.empty((T + 1, *lead, n_h), dtype)
+    gates = empty((T, *lead, 3 * n_h), dtype)
+    f = empty((T + 1, *lead, n_h), dtype)
     f[T:] = 0.0
-    C_add = np.empty((T, *lead, n_h), dtype)
-    C = np.empty((T + 1, *lead, n_h), dtype)
+    C = empty((T + 1, *lead, n_h), dtype)
     C[:1] = C0
-    o = np.empty((T, *lead, n_h), dtype)
-    tanh_C = np.empty((T, *lead, n_h), dtype)
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    tanh_C = empty((T, *lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_i[:, 0:n_h]
-    fixed2 = fixed1.T
-    fixed3 = W_C[:, 0:n_h]
-    fixed4 = fixed3.T
-    fixed5 = W_o[:, 0:n_h]
-    fixed6 = fixed5.T
-    for t in range(1, T + 1):
-        # i[t] = sigmoid(i_in[t] + W_i[:, 0:size(h)] @ h[t-1])
-        i_t = i[t - 1] = sigmoid(i_in[t - 1] + (h[t - 1] @ fixed2))
-        # f[t] = 1 - i[t]
-        f_t = f[t - 1] = 1 - i_t
-        # C_add[t] = tanh(C_add_in[t] + W_C[:, 0:size(h)] @ h[t-1])
-        C_add_t = C_add[t - 1] = np.tanh(C_add_in[t - 1] + (h[t - 1] @ fixed4))
-        # C[t] = f[t] * C[t-1] + i[t] * C_add[t]
-        C_t = C[t] = (f_t * C[t - 1]) + (i_t * C_add_t)
-        # o[t] = sigmoid(o_in[t] + W_o[:, 0:size(h)] @ h[t-1])
-        o_t = o[t - 1] = sigmoid(o_in[t - 1] + (h[t - 1] @ fixed6))
-        # tanh_C[t] = tanh(C[t])
-        tanh_C_t = tanh_C[t - 1] = np.tanh(C_t)
-        # h[t] = o[t] * tanh_C[t]
-        h_t = h[t] = o_t * tanh_C_t
+    gates0 = gates[..., :2 * n_h]
+    pre__ = gates[..., 2 * n_h:3 * n_h]
+    all_exp = gates[..., :2 * n_h]
+    i_o = gates[..., :2 * n_h]
+    o = gates[..., n_h:2 * n_h]
+    i = gates[..., :n_h]
+    C_add = gates[..., 2 * n_h:3 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for (
+            gates_t, h_before1, gates_in_t, all_exp_t, gates0_t, i_o_t, f_t, i_t, C_add_t, pre___t, C_t, C_before1,
+            tanh_C_t, h_t, o_t,
+        ) in zip(
+            gates, h[:T], gates_in, all_exp, gates0, i_o, f[:T], i, C_add, pre__, C[1:T + 1], C[:T], tanh_C,
+            h[1:T + 1], o,
+        ):
+            # gates[t] = gates_in[t] + W_all[:, 0:size(h)] @ h[t-1]
+            h_before1.dot(fixed2, gates_t)
+            np.add(gates_t, gates_in_t, gates_t)
+            # all_exp[t] = exp(gates[t][0:2 * size(h)])
+            np.exp(gates0_t, all_exp_t)
+            # i_o[t] = 1 / (1 + all_exp[t])
+            np.add(number1, all_exp_t, i_o_t)
+            np.divide(number1, i_o_t, i_o_t)
+            # f[t] = 1 - i_o[t][0:size(h)]
+            np.subtract(number1, i_t, f_t)
+            # C_add[t] = tanh(gates[t][2 * size(h):3 * size(h)])
+            np.tanh(pre___t, C_add_t)
+            # C[t] = f[t] * C[t-1] + i_o[t][0:size(h)] * C_add[t]
+            np.multiply(f_t, C_before1, C_t)
+            np.multiply(i_t, C_add_t, temp1)
+            np.add(C_t, temp1, C_t)
+            # tanh_C[t] = tanh(C[t])
+            np.tanh(C_t, tanh_C_t)
+            # h[t] = i_o[t][size(h):2 * size(h)] * tanh_C[t]
+            np.multiply(o_t, tanh_C_t, h_t)
 
-    # y[t] = sigmoid(W_y @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ W_y.T) + b_y)
+    # y_T = sigmoid(W_y @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ W_y.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = W_y.T @ delta_y[t]
-    dh_in = delta_y @ W_y
+    # dh_in[t] = (W_y.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
-    # dC_in[t] = 1 - tanh_C[t]**2
-    dC_in = 1 - (tanh_C * tanh_C)
+    # dC_in[t] = i_o[t][size(h):2 * size(h)] * (1 - tanh_C[t]**2)
+    dC_in = o * (1 - (tanh_C * tanh_C))
 
-    # delta_o_in[t] = 1 - o[t]
-    delta_o_in = 1 - o
+    # deltas_in[t] = [(C_add[t] - C[t-1]) * i_o[t][0:size(h)] * (1 - i_o[t][0:size(h)]), i_o[t][0:size(h)] * (1 - C_add[t]**2), tanh_C[t] * i_o[t][size(h):2 * size(h)] * (1 - i_o[t][size(h):2 * size(h)])]
+    deltas_in = np.concatenate([((C_add - C[:T]) * i * (1 - i)), (i * (1 - (C_add * C_add))), (tanh_C * o * (1 - o))], -1)
 
-    # delta_C_add_in[t] = 1 - C_add[t]**2
-    delta_C_add_in = 1 - (C_add * C_add)
+    # W_sum = [W_i[:, 0:size(h)], W_C[:, 0:size(h)], W_o[:, 0:size(h)]]
+    W_sum = np.concatenate([W_i[:, 0:n_h], W_C[:, 0:n_h], W_o[:, 0:n_h]], -2)
 
-    # delta_i_in[t] = 1 - i[t]
-    delta_i_in = 1 - i
-
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
-
-    dC = np.empty((T + 1, *lead, n_h), dtype)
+    dh_t = empty((*lead, n_h), dtype)
+    dC = empty((T + 1, *lead, n_h), dtype)
     dC[T:] = 0.0
-    delta_o = np.empty((T + 1, *lead, n_h), dtype)
-    delta_o[T:] = 0.0
-    delta_C_add = np.empty((T + 1, *lead, n_h), dtype)
-    delta_C_add[T:] = 0.0
-    delta_i = np.empty((T + 1, *lead, n_h), dtype)
-    delta_i[T:] = 0.0
-    fixed8 = W_o[:, 0:n_h]
-    fixed9 = W_C[:, 0:n_h]
-    fixed10 = W_i[:, 0:n_h]
-    for t in range(T, 0, -1):
-        # dh[t] = dh_in[t] + W_o[:, 0:size(h)].T @ delta_o[t+1] + W_C[:, 0:size(h)].T @ delta_C_add[t+1] + W_i[:, 0:size(h)].T @ delta_i[t+1]
-        dh_t = dh_in[t - 1] + (delta_o[t] @ fixed8) + (delta_C_add[t] @ fixed9) + (delta_i[t] @ fixed10)
-        # dC[t] = dh[t] * o[t] * dC_in[t] + dC[t+1] * f[t+1]
-        dC_t = dC[t - 1] = (dh_t * o[t - 1] * dC_in[t - 1]) + (dC[t] * f[t])
-        # df[t] = dC[t] * C[t-1]
-        df_t = dC_t * C[t - 1]
-        # di[t] = dC[t] * C_add[t] - df[t]
-        di_t = (dC_t * C_add[t - 1]) - df_t
-        # dC_add[t] = dC[t] * i[t]
-        dC_add_t = dC_t * i[t - 1]
-        # do[t] = dh[t] * tanh_C[t]
-        do_t = dh_t * tanh_C[t - 1]
-        # delta_o[t] = do[t] * o[t] * delta_o_in[t]
-        delta_o_t = delta_o[t - 1] = do_t * o[t - 1] * delta_o_in[t - 1]
-        # delta_C_add[t] = dC_add[t] * delta_C_add_in[t]
-        delta_C_add_t = delta_C_add[t - 1] = dC_add_t * delta_C_add_in[t - 1]
-        # delta_i[t] = di[t] * i[t] * delta_i_in[t]
-        delta_i_t = delta_i[t - 1] = di_t * i[t - 1] * delta_i_in[t - 1]
+    deltas = empty((T + 1, *lead, 3 * n_h), dtype)
+    deltas[T:] = 0.0
+    deltas0_ = deltas[..., :2 * n_h]
+    delta_o = deltas[..., 2 * n_h:3 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed4 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
+    for (
+        deltas_after1, dh_in_t, dC_t, dC_in_t, dC_after1, f_after1, deltas0__t_1, dC_t_2, deltas_in0_t_0,
+        delta_o_t, deltas_in1_t,
+    ) in zip(
+        deltas[1:T + 1][::-1], dh_in[::-1], dC[:T][::-1], dC_in[::-1], dC[1:T + 1][::-1], f[1:T + 1][::-1],
+        deltas0_[:T][::-1].reshape(T, *lead, 2, n_h), dC[:T][::-1][..., None, :],
+        deltas_in[::-1][..., 0:2 * n_h].reshape(T, *lead, 2, n_h), delta_o[:T][::-1],
+        deltas_in[::-1][..., 2 * n_h:3 * n_h],
+    ):
+        # dh[t] = dh_in[t] + W_sum.T @ deltas[t+1]
+        deltas_after1.dot(fixed4, dh_t)
+        np.add(dh_t, dh_in_t, dh_t)
+        # dC[t] = dh[t] * dC_in[t] + dC[t+1] * f[t+1]
+        np.multiply(dh_t, dC_in_t, dC_t)
+        np.multiply(dC_after1, f_after1, temp1)
+        np.add(dC_t, temp1, dC_t)
+        # deltas[t] = [dC[t], dC[t], dh[t]] * deltas_in[t]
+        np.multiply(dC_t_2, deltas_in0_t_0, deltas0__t_1)
+        np.multiply(dh_t, deltas_in1_t, delta_o_t)
 
-    # dW_i = sum(delta_i[t] @ [h[t-1], x[t]].T, t, batch)
-    part11 = np.concatenate([h[:T], x], -1)
-    dW_i = gram(delta_i[:T], part11)
+    # total = sum(deltas[t] @ [h[t-1], x[t]].T, t, batch)
+    total = gram(deltas[:T], np.concatenate([h[:T], x], -1))
 
-    # db_i = sum(delta_i[t], t, batch)
-    db_i = over_batch(delta_i[:T].sum(0), 1)
+    # total_ = sum(deltas[t], t, batch)
+    total_ = over_batch(deltas[:T].sum(0), 1)
 
-    # dW_C = sum(delta_C_add[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_C = gram(delta_C_add[:T], part11)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    # db_C = sum(delta_C_add[t], t, batch)
-    db_C = over_batch(delta_C_add[:T].sum(0), 1)
+    # dW_i = total[0:size(h)]
+    dW_i = total[0:n_h]
 
-    # dW_o = sum(delta_o[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_o = gram(delta_o[:T], part11)
+    # db_i = total_[0:size(h)]
+    db_i = total_[..., 0:n_h]
 
-    # db_o = sum(delta_o[t], t, batch)
-    db_o = over_batch(delta_o[:T].sum(0), 1)
+    # dW_C = total[size(h):2 * size(h)]
+    dW_C = total[n_h:2 * n_h]
 
-    # dW_y = sum(delta_y[t] @ h[t].T, t, batch)
-    dW_y = gram(delta_y, h[1:T + 1])
+    # db_C = total_[size(h):2 * size(h)]
+    db_C = total_[..., n_h:2 * n_h]
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # dW_o = total[2 * size(h):3 * size(h)]
+    dW_o = total[2 * n_h:3 * n_h]
 
-    # dh_0 = W_o[:, 0:size(h)].T @ delta_o[1] + W_C[:, 0:size(h)].T @ delta_C_add[1] + W_i[:, 0:size(h)].T @ delta_i[1]
-    dh_0 = (delta_o[0] @ W_o[:, 0:n_h]) + (delta_C_add[0] @ W_C[:, 0:n_h]) + (delta_i[0] @ W_i[:, 0:n_h])
+    # db_o = total_[2 * size(h):3 * size(h)]
+    db_o = total_[..., 2 * n_h:3 * n_h]
+
+    # dW_y = sum(delta_y_T @ h[T].T, batch)
+    dW_y = gram(delta_y_T, h[T])
+
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
+
+    # dh_0 = W_sum.T @ deltas[1]
+    dh_0 = deltas[0] @ W_sum
 
     # dC_0 = dC[1] * f[1]
     dC_0 = dC[0] * f[0]
-    return L.sum(), {'W_i': dW_i, 'b_i': db_i, 'W_C': dW_C, 'b_C': db_C, 'W_o': dW_o, 'b_o': db_o, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0, 'C0': dC_0}
+    return L.sum(), {'W_i': dW_i, 'b_i': db_i, 'W_C': dW_C, 'b_C': db_C, 'W_o': dW_o, 'b_o': db_o, 'W_y': dW_y, 'b_y': full(db_y, n_y), 'h0': dh_0, 'C0': dC_0}

@@ -11,9 +11,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 2 B n_h (9 T n_h + 6 T n_x + 2 n_h + 3 n_y)
+Operations entry by entry:     44 B T n_h + 6 B n_h + 9 B n_y + 2 n_h^2 + 2 n_h n_x
+Values of functions:           B (3 T n_h + n_y)
+Numbers kept over the steps:   22 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -45,13 +55,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def stacked(*parts, axis):
-    """Parts one after the other along an axis, whatever their leading axes."""
-    lead = np.broadcast_shapes(*(p.shape[:axis] for p in parts))
-    return np.concatenate([np.broadcast_to(p, (*lead, *p.shape[axis:])) for p in parts], axis)
-
-
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W_z, b_z, W_r, b_r, W, W_y, b_y, h0."""
     W_z = params["W_z"]
     b_z = params["b_z"]
@@ -70,117 +74,145 @@ def value_and_grad(params, inputs):
     given = {**params, **inputs}
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
-    # z_in[t] = W_z[:, size(h):size(h) + size(x)] @ x[t] + b_z
-    z_in = (x @ W_z[:, n_h:n_h + n_x].T) + b_z
+    # W_all = [-W_z, -W_r]
+    W_all = np.concatenate([(-W_z), (-W_r)], -2)
 
-    # r_in[t] = W_r[:, size(h):size(h) + size(x)] @ x[t] + b_r
-    r_in = (x @ W_r[:, n_h:n_h + n_x].T) + b_r
+    # gates_in[t] = W_all[:, size(h):size(h) + size(x)] @ x[t] + [-b_z, -b_r]
+    gates_in = (x @ W_all[:, n_h:n_h + n_x].T) + np.concatenate([(-b_z), (-b_r)], -1)
 
-    # h_add_in[t] = W[:, size(h):size(h) + size(x)] @ x[t]
-    h_add_in = x @ W[:, n_h:n_h + n_x].T
+    # pre___in[t] = W[:, size(h):size(h) + size(x)] @ x[t]
+    pre___in = x @ W[:, n_h:n_h + n_x].T
 
-    z = np.empty((T + 1, *lead, n_h), dtype)
-    z[T:] = 0.0
-    r = np.empty((T + 1, *lead, n_h), dtype)
-    r[T:] = 0.0
-    h_add = np.empty((T, *lead, n_h), dtype)
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    gates = empty((T + 1, *lead, 2 * n_h), dtype)
+    gates[T:] = 0.0
+    pre__ = empty((T, *lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_z[:, 0:n_h]
-    fixed2 = fixed1.T
-    fixed3 = W_r[:, 0:n_h]
-    fixed4 = fixed3.T
-    fixed5 = W[:, 0:n_h]
-    fixed6 = fixed5.T
-    for t in range(1, T + 1):
-        # z[t] = sigmoid(z_in[t] + W_z[:, 0:size(h)] @ h[t-1])
-        z_t = z[t - 1] = sigmoid(z_in[t - 1] + (h[t - 1] @ fixed2))
-        # r[t] = sigmoid(r_in[t] + W_r[:, 0:size(h)] @ h[t-1])
-        r_t = r[t - 1] = sigmoid(r_in[t - 1] + (h[t - 1] @ fixed4))
-        # h_add[t] = tanh(h_add_in[t] + W[:, 0:size(h)] @ (r[t] * h[t-1]))
-        h_add_t = h_add[t - 1] = np.tanh(h_add_in[t - 1] + ((r_t * h[t - 1]) @ fixed6))
-        # h[t] = (1 - z[t]) * h[t-1] + z[t] * h_add[t]
-        h_t = h[t] = ((1 - z_t) * h[t - 1]) + (z_t * h_add_t)
+    all_exp = gates
+    z_r = gates
+    z = gates[..., :n_h]
+    r = gates[..., n_h:2 * n_h]
+    h_add = pre__
+    temp1 = empty((*lead, n_h), dtype)
+    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
+    number1 = np.asarray(1, dtype)
+    fixed3 = np.ascontiguousarray(W[:, 0:n_h].T, dtype)
+    with np.errstate(over="ignore"):
+        for (
+            gates_t, h_before1, gates_in_t, all_exp_t, z_r_t, r_t, pre___t, pre___in_t, h_add_t, h_t, z_t,
+        ) in zip(
+            gates[:T], h[:T], gates_in, all_exp[:T], z_r[:T], r[:T], pre__, pre___in, h_add, h[1:T + 1], z[:T],
+        ):
+            # gates[t] = gates_in[t] + W_all[:, 0:size(h)] @ h[t-1]
+            h_before1.dot(fixed2, gates_t)
+            np.add(gates_t, gates_in_t, gates_t)
+            # all_exp[t] = exp(gates[t])
+            np.exp(gates_t, all_exp_t)
+            # z_r[t] = 1 / (1 + all_exp[t])
+            np.add(number1, all_exp_t, z_r_t)
+            np.divide(number1, z_r_t, z_r_t)
+            # pre__[t] = pre___in[t] + W[:, 0:size(h)] @ (z_r[t][size(h):2 * size(h)] * h[t-1])
+            np.multiply(r_t, h_before1, temp1)
+            temp1.dot(fixed3, pre___t)
+            np.add(pre___t, pre___in_t, pre___t)
+            # h_add[t] = tanh(pre__[t])
+            np.tanh(pre___t, h_add_t)
+            # h[t] = (1 - z_r[t][0:size(h)]) * h[t-1] + z_r[t][0:size(h)] * h_add[t]
+            np.subtract(number1, z_t, h_t)
+            np.multiply(h_t, h_before1, h_t)
+            np.multiply(z_t, h_add_t, temp1)
+            np.add(h_t, temp1, h_t)
 
-    # dh_in[t] = 1 - z[t+1]
+    # dh_in[t] = 1 - z_r[t+1][0:size(h)]
     dh_in = 1 - z[1:T + 1]
 
-    # y[t] = sigmoid(W_y @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ W_y.T) + b_y)
+    # y_T = sigmoid(W_y @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ W_y.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in_[t] = W_y.T @ delta_y[t]
-    dh_in_ = delta_y @ W_y
+    # dh_in_[t] = (W_y.T @ delta_y_T if t == T else 0)
+    dh_in_ = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
-    # delta_h_add_in[t] = 1 - h_add[t]**2
-    delta_h_add_in = 1 - (h_add * h_add)
+    # delta_h_add_in[t] = z_r[t][0:size(h)] * (1 - h_add[t]**2)
+    delta_h_add_in = z[:T] * (1 - (h_add * h_add))
 
-    # delta_r_in[t] = 1 - r[t]
-    delta_r_in = 1 - r[:T]
+    # deltas_in[t] = [h[t-1] * z_r[t][size(h):2 * size(h)] * (1 - z_r[t][size(h):2 * size(h)]), (-h[t-1] + h_add[t]) * z_r[t][0:size(h)] * (1 - z_r[t][0:size(h)])]
+    deltas_in = np.concatenate([(h[:T] * r[:T] * (1 - r[:T])), ((-h[:T] + h_add) * z[:T] * (1 - z[:T]))], -1)
 
-    # delta_z_in[t] = 1 - z[t]
-    delta_z_in = 1 - z[:T]
+    # W_sum = [W_r[:, 0:size(h)], W_z[:, 0:size(h)]]
+    W_sum = np.concatenate([W_r[:, 0:n_h], W_z[:, 0:n_h]], -2)
 
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
-
-    dh = np.empty((T + 1, *lead, n_h), dtype)
+    dh = empty((T + 1, *lead, n_h), dtype)
     dh[T:] = 0.0
-    delta_h_add = np.empty((T, *lead, n_h), dtype)
-    delta_h_add_2 = np.empty((T + 1, *lead, n_h), dtype)
+    delta_h_add = empty((T, *lead, n_h), dtype)
+    delta_h_add_2 = empty((T + 1, *lead, n_h), dtype)
     delta_h_add_2[T:] = 0.0
-    delta_r = np.empty((T + 1, *lead, n_h), dtype)
-    delta_r[T:] = 0.0
-    delta_z = np.empty((T + 1, *lead, n_h), dtype)
-    delta_z[T:] = 0.0
-    fixed8 = W_r[:, 0:n_h]
-    fixed9 = W_z[:, 0:n_h]
-    fixed10 = W[:, 0:n_h]
-    for t in range(T, 0, -1):
-        # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_2[t+1] * r[t+1] + W_r[:, 0:size(h)].T @ delta_r[t+1] + W_z[:, 0:size(h)].T @ delta_z[t+1]
-        dh_t = dh[t - 1] = dh_in_[t - 1] + (dh[t] * dh_in[t - 1]) + (delta_h_add_2[t] * r[t]) + (delta_r[t] @ fixed8) + (delta_z[t] @ fixed9)
-        # dz[t] = -dh[t] * h[t-1] + dh[t] * h_add[t]
-        dz_t = -(dh_t * h[t - 1]) + (dh_t * h_add[t - 1])
-        # dh_add[t] = dh[t] * z[t]
-        dh_add_t = dh_t * z[t - 1]
-        # delta_h_add[t] = dh_add[t] * delta_h_add_in[t]
-        delta_h_add_t = delta_h_add[t - 1] = dh_add_t * delta_h_add_in[t - 1]
+    deltas = empty((T + 1, *lead, 2 * n_h), dtype)
+    deltas[T:] = 0.0
+    delta_r = deltas[..., :n_h]
+    delta_z = deltas[..., n_h:2 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed5 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
+    fixed6 = np.ascontiguousarray(W[:, 0:n_h].swapaxes(-1, -2).T, dtype)
+    for (
+        dh_t, deltas_after1, dh_in__t, dh_after1, dh_in_t, delta_h_add_2_after1, r_after1, delta_h_add_t,
+        delta_h_add_in_t, delta_h_add_2_t, delta_r_t, deltas_in0_t, delta_z_t, deltas_in1_t,
+    ) in zip(
+        dh[:T][::-1], deltas[1:T + 1][::-1], dh_in_[::-1], dh[1:T + 1][::-1], dh_in[::-1],
+        delta_h_add_2[1:T + 1][::-1], r[1:T + 1][::-1], delta_h_add[::-1], delta_h_add_in[::-1],
+        delta_h_add_2[:T][::-1], delta_r[:T][::-1], deltas_in[::-1][..., 0:n_h], delta_z[:T][::-1],
+        deltas_in[::-1][..., n_h:2 * n_h],
+    ):
+        # dh[t] = dh_in_[t] + W_sum.T @ deltas[t+1] + dh[t+1] * dh_in[t] + delta_h_add_2[t+1] * z_r[t+1][size(h):2 * size(h)]
+        deltas_after1.dot(fixed5, dh_t)
+        np.add(dh_t, dh_in__t, dh_t)
+        np.multiply(dh_after1, dh_in_t, temp1)
+        np.add(dh_t, temp1, dh_t)
+        np.multiply(delta_h_add_2_after1, r_after1, temp1)
+        np.add(dh_t, temp1, dh_t)
+        # delta_h_add[t] = dh[t] * delta_h_add_in[t]
+        np.multiply(dh_t, delta_h_add_in_t, delta_h_add_t)
         # delta_h_add_2[t] = W[:, 0:size(h)].T @ delta_h_add[t]
-        delta_h_add_2_t = delta_h_add_2[t - 1] = delta_h_add_t @ fixed10
-        # dr[t] = delta_h_add_2[t] * h[t-1]
-        dr_t = delta_h_add_2_t * h[t - 1]
-        # delta_r[t] = dr[t] * r[t] * delta_r_in[t]
-        delta_r_t = delta_r[t - 1] = dr_t * r[t - 1] * delta_r_in[t - 1]
-        # delta_z[t] = dz[t] * z[t] * delta_z_in[t]
-        delta_z_t = delta_z[t - 1] = dz_t * z[t - 1] * delta_z_in[t - 1]
+        delta_h_add_t.dot(fixed6, delta_h_add_2_t)
+        # deltas[t] = [delta_h_add_2[t], dh[t]] * deltas_in[t]
+        np.multiply(delta_h_add_2_t, deltas_in0_t, delta_r_t)
+        np.multiply(dh_t, deltas_in1_t, delta_z_t)
 
-    # dW_z = sum(delta_z[t] @ [h[t-1], x[t]].T, t, batch)
-    part11 = np.concatenate([h[:T], x], -1)
-    dW_z = gram(delta_z[:T], part11)
+    # total = sum(deltas[t] @ [h[t-1], x[t]].T, t, batch)
+    total = gram(deltas[:T], np.concatenate([h[:T], x], -1))
 
-    # db_z = sum(delta_z[t], t, batch)
-    db_z = over_batch(delta_z[:T].sum(0), 1)
+    # total_ = sum(deltas[t], t, batch)
+    total_ = over_batch(deltas[:T].sum(0), 1)
 
-    # dW_r = sum(delta_r[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_r = gram(delta_r[:T], part11)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    # db_r = sum(delta_r[t], t, batch)
-    db_r = over_batch(delta_r[:T].sum(0), 1)
+    # dW_z = total[size(h):2 * size(h)]
+    dW_z = total[n_h:2 * n_h]
 
-    # dW = sum(delta_h_add[t] @ [r[t] * h[t-1], x[t]].T, t, batch)
-    dW = gram(delta_h_add, stacked((r[:T] * h[:T]), x, axis=-1))
+    # db_z = total_[size(h):2 * size(h)]
+    db_z = total_[..., n_h:2 * n_h]
 
-    # dW_y = sum(delta_y[t] @ h[t].T, t, batch)
-    dW_y = gram(delta_y, h[1:T + 1])
+    # dW_r = total[0:size(h)]
+    dW_r = total[0:n_h]
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_r = total_[0:size(h)]
+    db_r = total_[..., 0:n_h]
 
-    # dh_0 = dh[1] * (1 - z[1]) + delta_h_add_2[1] * r[1] + W_r[:, 0:size(h)].T @ delta_r[1] + W_z[:, 0:size(h)].T @ delta_z[1]
-    dh_0 = (dh[0] * (1 - z[0])) + (delta_h_add_2[0] * r[0]) + (delta_r[0] @ W_r[:, 0:n_h]) + (delta_z[0] @ W_z[:, 0:n_h])
-    return L.sum(), {'W_z': dW_z, 'b_z': db_z, 'W_r': dW_r, 'b_r': db_r, 'W': dW, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0}
+    # dW = sum(delta_h_add[t] @ [z_r[t][size(h):2 * size(h)] * h[t-1], x[t]].T, t, batch)
+    dW = gram(delta_h_add, np.concatenate([(r[:T] * h[:T]), x], -1))
+
+    # dW_y = sum(delta_y_T @ h[T].T, batch)
+    dW_y = gram(delta_y_T, h[T])
+
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
+
+    # dh_0 = W_sum.T @ deltas[1] + dh[1] * (1 - z_r[1][0:size(h)]) + delta_h_add_2[1] * z_r[1][size(h):2 * size(h)]
+    dh_0 = (deltas[0] @ W_sum) + (dh[0] * (1 - z[0])) + (delta_h_add_2[0] * r[0])
+    return L.sum(), {'W_z': dW_z, 'b_z': db_z, 'W_r': dW_r, 'b_r': db_r, 'W': dW, 'W_y': dW_y, 'b_y': full(db_y, n_y), 'h0': dh_0}

@@ -11,9 +11,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 6 B n_h (3 T n_h + 2 T n_x + n_h + n_y)
+Operations entry by entry:     2 B T n_h n_x + 47 B T n_h + 3 B n_h + 9 B n_y + 2 n_h^2
+Values of functions:           B (3 T n_h + n_y)
+Numbers kept over the steps:   23 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -45,7 +55,13 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def stacked(*parts, axis):
+    """Parts one after the other along an axis, whatever their leading axes."""
+    lead = np.broadcast_shapes(*(p.shape[:axis] for p in parts))
+    return np.concatenate([np.broadcast_to(p, (*lead, *p.shape[axis:])) for p in parts], axis)
+
+
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W_r, U_r, b_r, W_z, U_z, b_z, W_n, b_n, U_n, c_n, W_y, b_y, h0."""
     W_r = params["W_r"]
     U_r = params["U_r"]
@@ -69,105 +85,142 @@ def value_and_grad(params, inputs):
     given = {**params, **inputs}
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
-    # r_in[t] = W_r @ x[t] + b_r
-    r_in = (x @ W_r.T) + b_r
-
-    # z_in[t] = W_z @ x[t] + b_z
-    z_in = (x @ W_z.T) + b_z
+    # gates_in[t] = [c_n, (-W_r) @ x[t] - b_r, (-W_z) @ x[t] - b_z]
+    gates_in = stacked(c_n, ((x @ (-W_r).T) - b_r), ((x @ (-W_z).T) - b_z), axis=-1)
 
     # n_in[t] = W_n @ x[t] + b_n
     n_in = (x @ W_n.T) + b_n
 
-    r = np.empty((T, *lead, n_h), dtype)
-    z = np.empty((T + 1, *lead, n_h), dtype)
-    z[T:] = 0.0
-    n = np.empty((T, *lead, n_h), dtype)
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    # W_all = [U_n, -U_r, -U_z]
+    W_all = np.concatenate([U_n, (-U_r), (-U_z)], -2)
+
+    gates = empty((T + 1, *lead, 3 * n_h), dtype)
+    gates[T:] = 0.0
+    n = empty((T, *lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = U_r.T
-    fixed2 = U_z.T
-    fixed3 = U_n.T
-    for t in range(1, T + 1):
-        # r[t] = sigmoid(r_in[t] + U_r @ h[t-1])
-        r_t = r[t - 1] = sigmoid(r_in[t - 1] + (h[t - 1] @ fixed1))
-        # z[t] = sigmoid(z_in[t] + U_z @ h[t-1])
-        z_t = z[t - 1] = sigmoid(z_in[t - 1] + (h[t - 1] @ fixed2))
-        # n[t] = tanh(n_in[t] + r[t] * (c_n + U_n @ h[t-1]))
-        n_t = n[t - 1] = np.tanh(n_in[t - 1] + (r_t * (c_n + (h[t - 1] @ fixed3))))
-        # h[t] = (1 - z[t]) * n[t] + z[t] * h[t-1]
-        h_t = h[t] = ((1 - z_t) * n_t) + (z_t * h[t - 1])
+    gates0 = gates[..., n_h:3 * n_h]
+    pre__ = gates[..., :n_h]
+    all_exp = gates[..., n_h:3 * n_h]
+    r_z = gates[..., n_h:3 * n_h]
+    z = gates[..., 2 * n_h:3 * n_h]
+    r = gates[..., n_h:2 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed2 = np.ascontiguousarray(W_all.T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for (
+            gates_t, h_before1, gates_in_t, all_exp_t, gates0_t, r_z_t, r_t, pre___t, n_t, n_in_t, h_t, z_t,
+        ) in zip(
+            gates[:T], h[:T], gates_in, all_exp[:T], gates0[:T], r_z[:T], r[:T], pre__[:T], n, n_in, h[1:T + 1],
+            z[:T],
+        ):
+            # gates[t] = gates_in[t] + W_all @ h[t-1]
+            h_before1.dot(fixed2, gates_t)
+            np.add(gates_t, gates_in_t, gates_t)
+            # all_exp[t] = exp(gates[t][size(h):3 * size(h)])
+            np.exp(gates0_t, all_exp_t)
+            # r_z[t] = 1 / (1 + all_exp[t])
+            np.add(number1, all_exp_t, r_z_t)
+            np.divide(number1, r_z_t, r_z_t)
+            # n[t] = tanh(n_in[t] + r_z[t][0:size(h)] * gates[t][0:size(h)])
+            np.multiply(r_t, pre___t, temp1)
+            np.add(n_in_t, temp1, n_t)
+            np.tanh(n_t, n_t)
+            # h[t] = (1 - r_z[t][size(h):2 * size(h)]) * n[t] + r_z[t][size(h):2 * size(h)] * h[t-1]
+            np.subtract(number1, z_t, h_t)
+            np.multiply(h_t, n_t, h_t)
+            np.multiply(z_t, h_before1, temp1)
+            np.add(h_t, temp1, h_t)
 
-    # y[t] = sigmoid(W_y @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ W_y.T) + b_y)
+    # y_T = sigmoid(W_y @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ W_y.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = W_y.T @ delta_y[t]
-    dh_in = delta_y @ W_y
+    # dh_in[t] = (W_y.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
-    # dn_in[t] = 1 - z[t]
-    dn_in = 1 - z[:T]
+    # delta_n_in[t] = (1 - r_z[t][size(h):2 * size(h)]) * (1 - n[t]**2)
+    delta_n_in = (1 - z[:T]) * (1 - (n * n))
 
-    # delta_n_in[t] = 1 - n[t]**2
-    delta_n_in = 1 - (n * n)
+    # deltas_in[t] = [(-n[t] + h[t-1]) * r_z[t][size(h):2 * size(h)] * (1 - r_z[t][size(h):2 * size(h)]), r_z[t][0:size(h)] * (1 - r_z[t][0:size(h)])]
+    deltas_in = np.concatenate([((-n + h[:T]) * z[:T] * (1 - z[:T])), (r[:T] * (1 - r[:T]))], -1)
 
-    # dr_in[t] = U_n @ h[t-1] + c_n
-    dr_in = (h[:T] @ U_n.T) + c_n
+    # W_sum = [U_z, U_r]
+    W_sum = np.concatenate([U_z, U_r], -2)
 
-    # delta_r_in[t] = 1 - r[t]
-    delta_r_in = 1 - r
-
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
-
-    dh = np.empty((T + 1, *lead, n_h), dtype)
+    dh = empty((T + 1, *lead, n_h), dtype)
     dh[T:] = 0.0
-    delta_n = np.empty((T, *lead, n_h), dtype)
-    delta_n_2 = np.empty((T + 1, *lead, n_h), dtype)
+    delta_n = empty((T, *lead, n_h), dtype)
+    dr_t = empty((*lead, n_h), dtype)
+    delta_n_2 = empty((T + 1, *lead, n_h), dtype)
     delta_n_2[T:] = 0.0
-    delta_z = np.empty((T + 1, *lead, n_h), dtype)
-    delta_z[T:] = 0.0
-    delta_r = np.empty((T + 1, *lead, n_h), dtype)
-    delta_r[T:] = 0.0
-    for t in range(T, 0, -1):
-        # dh[t] = dh_in[t] + dh[t+1] * z[t+1] + U_n.T @ delta_n_2[t+1] + U_z.T @ delta_z[t+1] + U_r.T @ delta_r[t+1]
-        dh_t = dh[t - 1] = dh_in[t - 1] + (dh[t] * z[t]) + (delta_n_2[t] @ U_n) + (delta_z[t] @ U_z) + (delta_r[t] @ U_r)
-        # dn[t] = dh[t] * dn_in[t]
-        dn_t = dh_t * dn_in[t - 1]
-        # delta_n[t] = dn[t] * delta_n_in[t]
-        delta_n_t = delta_n[t - 1] = dn_t * delta_n_in[t - 1]
-        # dr[t] = delta_n[t] * dr_in[t]
-        dr_t = delta_n_t * dr_in[t - 1]
-        # dz[t] = -dh[t] * n[t] + dh[t] * h[t-1]
-        dz_t = -(dh_t * n[t - 1]) + (dh_t * h[t - 1])
-        # delta_n_2[t] = delta_n[t] * r[t]
-        delta_n_2_t = delta_n_2[t - 1] = delta_n_t * r[t - 1]
-        # delta_z[t] = dz[t] * z[t] * dn_in[t]
-        delta_z_t = delta_z[t - 1] = dz_t * z[t - 1] * dn_in[t - 1]
-        # delta_r[t] = dr[t] * r[t] * delta_r_in[t]
-        delta_r_t = delta_r[t - 1] = dr_t * r[t - 1] * delta_r_in[t - 1]
+    deltas = empty((T + 1, *lead, 2 * n_h), dtype)
+    deltas[T:] = 0.0
+    delta_z = deltas[..., :n_h]
+    delta_r = deltas[..., n_h:2 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed4 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
+    fixed5 = np.ascontiguousarray(U_n.swapaxes(-1, -2).T, dtype)
+    for (
+        dh_t, deltas_after1, delta_n_2_after1, dh_in_t, dh_after1, z_after1, delta_n_t, delta_n_in_t, pre___t,
+        delta_n_2_t, r_t, delta_z_t, deltas_in0_t, delta_r_t, deltas_in1_t,
+    ) in zip(
+        dh[:T][::-1], deltas[1:T + 1][::-1], delta_n_2[1:T + 1][::-1], dh_in[::-1], dh[1:T + 1][::-1],
+        z[1:T + 1][::-1], delta_n[::-1], delta_n_in[::-1], pre__[:T][::-1], delta_n_2[:T][::-1], r[:T][::-1],
+        delta_z[:T][::-1], deltas_in[::-1][..., 0:n_h], delta_r[:T][::-1], deltas_in[::-1][..., n_h:2 * n_h],
+    ):
+        # dh[t] = dh_in[t] + W_sum.T @ deltas[t+1] + dh[t+1] * r_z[t+1][size(h):2 * size(h)] + U_n.T @ delta_n_2[t+1]
+        deltas_after1.dot(fixed4, dh_t)
+        delta_n_2_after1.dot(fixed5, temp1)
+        np.add(dh_t, temp1, dh_t)
+        np.add(dh_t, dh_in_t, dh_t)
+        np.multiply(dh_after1, z_after1, temp1)
+        np.add(dh_t, temp1, dh_t)
+        # delta_n[t] = dh[t] * delta_n_in[t]
+        np.multiply(dh_t, delta_n_in_t, delta_n_t)
+        # dr[t] = delta_n[t] * gates[t][0:size(h)]
+        np.multiply(delta_n_t, pre___t, dr_t)
+        # delta_n_2[t] = delta_n[t] * r_z[t][0:size(h)]
+        np.multiply(delta_n_t, r_t, delta_n_2_t)
+        # deltas[t] = [dh[t], dr[t]] * deltas_in[t]
+        np.multiply(dh_t, deltas_in0_t, delta_z_t)
+        np.multiply(dr_t, deltas_in1_t, delta_r_t)
 
-    # dW_r = sum(delta_r[t] @ x[t].T, t, batch)
-    dW_r = gram(delta_r[:T], x)
+    # total = sum(deltas[t] @ x[t].T, t, batch)
+    total = gram(deltas[:T], x)
 
-    # dU_r = sum(delta_r[t] @ h[t-1].T, t, batch)
-    dU_r = gram(delta_r[:T], h[:T])
+    # total_ = sum(deltas[t] @ h[t-1].T, t, batch)
+    total_ = gram(deltas[:T], h[:T])
 
-    # db_r = sum(delta_r[t], t, batch)
-    db_r = over_batch(delta_r[:T].sum(0), 1)
+    # total__ = sum(deltas[t], t, batch)
+    total__ = over_batch(deltas[:T].sum(0), 1)
 
-    # dW_z = sum(delta_z[t] @ x[t].T, t, batch)
-    dW_z = gram(delta_z[:T], x)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    # dU_z = sum(delta_z[t] @ h[t-1].T, t, batch)
-    dU_z = gram(delta_z[:T], h[:T])
+    # dW_r = total[size(h):2 * size(h)]
+    dW_r = total[n_h:2 * n_h]
 
-    # db_z = sum(delta_z[t], t, batch)
-    db_z = over_batch(delta_z[:T].sum(0), 1)
+    # dU_r = total_[size(h):2 * size(h)]
+    dU_r = total_[n_h:2 * n_h]
+
+    # db_r = total__[size(h):2 * size(h)]
+    db_r = total__[..., n_h:2 * n_h]
+
+    # dW_z = total[0:size(h)]
+    dW_z = total[0:n_h]
+
+    # dU_z = total_[0:size(h)]
+    dU_z = total_[0:n_h]
+
+    # db_z = total__[0:size(h)]
+    db_z = total__[..., 0:n_h]
 
     # dW_n = sum(delta_n[t] @ x[t].T, t, batch)
     dW_n = gram(delta_n, x)
@@ -181,12 +234,12 @@ def value_and_grad(params, inputs):
     # dc_n = sum(delta_n_2[t], t, batch)
     dc_n = over_batch(delta_n_2[:T].sum(0), 1)
 
-    # dW_y = sum(delta_y[t] @ h[t].T, t, batch)
-    dW_y = gram(delta_y, h[1:T + 1])
+    # dW_y = sum(delta_y_T @ h[T].T, batch)
+    dW_y = gram(delta_y_T, h[T])
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
 
-    # dh_0 = dh[1] * z[1] + U_n.T @ delta_n_2[1] + U_z.T @ delta_z[1] + U_r.T @ delta_r[1]
-    dh_0 = (dh[0] * z[0]) + (delta_n_2[0] @ U_n) + (delta_z[0] @ U_z) + (delta_r[0] @ U_r)
-    return L.sum(), {'W_r': dW_r, 'U_r': dU_r, 'b_r': db_r, 'W_z': dW_z, 'U_z': dU_z, 'b_z': db_z, 'W_n': dW_n, 'b_n': db_n, 'U_n': dU_n, 'c_n': dc_n, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0}
+    # dh_0 = W_sum.T @ deltas[1] + dh[1] * r_z[1][size(h):2 * size(h)] + U_n.T @ delta_n_2[1]
+    dh_0 = (deltas[0] @ W_sum) + (dh[0] * z[0]) + (delta_n_2[0] @ U_n)
+    return L.sum(), {'W_r': dW_r, 'U_r': dU_r, 'b_r': db_r, 'W_z': dW_z, 'U_z': dU_z, 'b_z': db_z, 'W_n': dW_n, 'b_n': db_n, 'U_n': dU_n, 'c_n': dc_n, 'W_y': dW_y, 'b_y': full(db_y, n_y), 'h0': dh_0}

@@ -8,9 +8,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 6 B n_h (T n_x + n_y)
+Operations entry by entry:     B (12 T n_h + n_h + 9 n_y)
+Values of functions:           B (2 T n_h + n_y)
+Numbers kept over the steps:   6 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -42,7 +52,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W, u, b, W_y, b_y, h0."""
     W = params["W"]
     u = params["u"]
@@ -62,37 +72,47 @@ def value_and_grad(params, inputs):
     # h_in[t] = W @ x[t] + b
     h_in = (x @ W.T) + b
 
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    for t in range(1, T + 1):
-        # h[t] = relu(h_in[t] + u * h[t-1])
-        h_t = h[t] = (lambda x: np.where(x.real > 0, x, 0))(h_in[t - 1] + (u * h[t - 1]))
+    temp1 = empty((*lead, n_h), dtype)
+    for h_before1, h_t, h_in_t in zip(h[:T], h[1:T + 1], h_in):
+        # h[t] = relu(h_in[t] + h[t-1] * u)
+        np.multiply(h_before1, u, temp1)
+        np.add(h_in_t, temp1, h_t)
+        h_t[...] = np.where(h_t.real > 0, h_t, 0)
 
-    # y[t] = sigmoid(W_y @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ W_y.T) + b_y)
+    # y_T = sigmoid(W_y @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ W_y.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = W_y.T @ delta_y[t]
-    dh_in = delta_y @ W_y
+    # dh_in[t] = (W_y.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_in[t] = step(W @ x[t] + u * h[t-1] + b)
     delta_h_in = (lambda x: (x.real > 0).astype(x.dtype))((x @ W.T) + (u * h[:T]) + b)
 
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    delta_h = np.empty((T + 1, *lead, n_h), dtype)
+    dh_t = empty((*lead, n_h), dtype)
+    delta_h = empty((T + 1, *lead, n_h), dtype)
     delta_h[T:] = 0.0
-    for t in range(T, 0, -1):
+    temp1 = empty((*lead, n_h), dtype)
+    for (
+        delta_h_after1, dh_in_t, delta_h_t, delta_h_in_t,
+    ) in zip(
+        delta_h[1:T + 1][::-1], dh_in[::-1], delta_h[:T][::-1], delta_h_in[::-1],
+    ):
         # dh[t] = dh_in[t] + delta_h[t+1] * u
-        dh_t = dh_in[t - 1] + (delta_h[t] * u)
+        np.multiply(delta_h_after1, u, temp1)
+        np.add(dh_in_t, temp1, dh_t)
         # delta_h[t] = dh[t] * delta_h_in[t]
-        delta_h_t = delta_h[t - 1] = dh_t * delta_h_in[t - 1]
+        np.multiply(dh_t, delta_h_in_t, delta_h_t)
 
     # dW = sum(delta_h[t] @ x[t].T, t, batch)
     dW = gram(delta_h[:T], x)
@@ -103,12 +123,12 @@ def value_and_grad(params, inputs):
     # db = sum(delta_h[t], t, batch)
     db = over_batch(delta_h[:T].sum(0), 1)
 
-    # dW_y = sum(delta_y[t] @ h[t].T, t, batch)
-    dW_y = gram(delta_y, h[1:T + 1])
+    # dW_y = sum(delta_y_T @ h[T].T, batch)
+    dW_y = gram(delta_y_T, h[T])
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
 
     # dh_0 = delta_h[1] * u
     dh_0 = delta_h[0] * u
-    return L.sum(), {'W': dW, 'u': du, 'b': db, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0}
+    return L.sum(), {'W': dW, 'u': du, 'b': db, 'W_y': dW_y, 'b_y': full(db_y, n_y), 'h0': dh_0}

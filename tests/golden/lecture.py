@@ -9,6 +9,11 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 2 B (3 T n_h^2 + 2 T n_h n_x + n_h^2 + 3 n_h n_y + 3 n_y n_y_hat)
+Operations entry by entry:     B (T n_h^2 + T n_h n_x + 11 T n_h + 5 n_y + 9 n_y_hat)
+Values of functions:           B (T n_h + n_y + n_y_hat)
+Numbers kept over the steps:   8 B T n_h
 """
 
 import numpy as np
@@ -48,7 +53,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W, U, b_h, V, b_y, W_fc, b_fc, h0."""
     W = params["W"]
     U = params["U"]
@@ -68,21 +73,31 @@ def value_and_grad(params, inputs):
     given = {**params, **inputs}
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
-    # h_in[t] = W @ x[t] + b_h
-    h_in = (x @ W.T) + b_h
+    # pre_in[t] = (-W) @ x[t] - b_h
+    pre_in = (x @ (-W).T) - b_h
 
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    pre_t = empty((*lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = U.T
-    for t in range(1, T + 1):
-        # h[t] = sigmoid(h_in[t] + U @ h[t-1])
-        h_t = h[t] = sigmoid(h_in[t - 1] + (h[t - 1] @ fixed1))
+    exp_t = pre_t
+    fixed1 = np.ascontiguousarray((-U).T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for h_before1, pre_in_t, h_t in zip(h[:T], pre_in, h[1:T + 1]):
+            # pre[t] = pre_in[t] + (-U) @ h[t-1]
+            h_before1.dot(fixed1, pre_t)
+            np.add(pre_t, pre_in_t, pre_t)
+            # exp[t] = exp(pre[t])
+            np.exp(pre_t, exp_t)
+            # h[t] = 1 / (1 + exp[t])
+            np.add(number1, exp_t, h_t)
+            np.divide(number1, h_t, h_t)
 
-    # y[t] = sigmoid(V @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ V.T) + b_y)
+    # y_T = sigmoid(V @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ V.T) + b_y)
 
-    # y_hat = sigmoid(W_fc @ y[T] + b_fc)
-    y_hat = sigmoid((y[T - 1] @ W_fc.T) + b_fc)
+    # y_hat = sigmoid(W_fc @ y_T + b_fc)
+    y_hat = sigmoid((y_T @ W_fc.T) + b_fc)
 
     # dy_hat = y_hat - target
     dy_hat = y_hat - target
@@ -90,28 +105,35 @@ def value_and_grad(params, inputs):
     # delta_y_hat = dy_hat * y_hat * (1 - y_hat)
     delta_y_hat = dy_hat * y_hat * (1 - y_hat)
 
-    # dy[t] = (W_fc.T @ delta_y_hat if t == T else 0)
-    dy = impulse((delta_y_hat @ W_fc), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = W_fc.T @ delta_y_hat
+    dy_T = delta_y_hat @ W_fc
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = V.T @ delta_y[t]
-    dh_in = delta_y @ V
+    # dh_in[t] = (V.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ V), T - 1, (T, *lead, n_h), dtype)
 
-    # delta_h_in[t] = 1 - h[t]
-    delta_h_in = 1 - h[1:T + 1]
+    # delta_h_in[t] = h[t] * (1 - h[t])
+    delta_h_in = h[1:T + 1] * (1 - h[1:T + 1])
 
     # L = squared_error(y_hat, target)
     L = squared_error(y_hat, target)
 
-    delta_h = np.empty((T + 1, *lead, n_h), dtype)
+    dh_t = empty((*lead, n_h), dtype)
+    delta_h = empty((T + 1, *lead, n_h), dtype)
     delta_h[T:] = 0.0
-    for t in range(T, 0, -1):
+    fixed2 = np.ascontiguousarray(U.swapaxes(-1, -2).T, dtype)
+    for (
+        delta_h_after1, dh_in_t, delta_h_t, delta_h_in_t,
+    ) in zip(
+        delta_h[1:T + 1][::-1], dh_in[::-1], delta_h[:T][::-1], delta_h_in[::-1],
+    ):
         # dh[t] = dh_in[t] + U.T @ delta_h[t+1]
-        dh_t = dh_in[t - 1] + (delta_h[t] @ U)
-        # delta_h[t] = dh[t] * h[t] * delta_h_in[t]
-        delta_h_t = delta_h[t - 1] = dh_t * h[t] * delta_h_in[t - 1]
+        delta_h_after1.dot(fixed2, dh_t)
+        np.add(dh_t, dh_in_t, dh_t)
+        # delta_h[t] = dh[t] * delta_h_in[t]
+        np.multiply(dh_t, delta_h_in_t, delta_h_t)
 
     # dW = sum(delta_h[t] @ x[t].T, t, batch)
     dW = gram(delta_h[:T], x)
@@ -122,18 +144,18 @@ def value_and_grad(params, inputs):
     # db_h = sum(delta_h[t], t, batch)
     db_h = over_batch(delta_h[:T].sum(0), 1)
 
-    # dV = sum(delta_y[t] @ h[t].T, t, batch)
-    dV = gram(delta_y, h[1:T + 1])
+    # dV = sum(delta_y_T @ h[T].T, batch)
+    dV = gram(delta_y_T, h[T])
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
 
-    # dW_fc = sum(delta_y_hat @ y[T].T, batch)
-    dW_fc = gram(delta_y_hat, y[T - 1])
+    # dW_fc = sum(delta_y_hat @ y_T.T, batch)
+    dW_fc = gram(delta_y_hat, y_T)
 
     # db_fc = sum(delta_y_hat, batch)
     db_fc = over_batch(delta_y_hat, 1)
 
     # dh_0 = U.T @ delta_h[1]
     dh_0 = delta_h[0] @ U
-    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': db_y, 'W_fc': dW_fc, 'b_fc': full(db_fc, n_y_hat), 'h0': dh_0}
+    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': full(db_y, n_y), 'W_fc': dW_fc, 'b_fc': full(db_fc, n_y_hat), 'h0': dh_0}

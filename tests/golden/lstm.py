@@ -13,9 +13,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 2 B n_h (12 T n_h + 8 T n_x + 4 n_h + 3 n_y)
+Operations entry by entry:     53 B T n_h + B n_h + 9 B n_y + 3 n_h^2 + 3 n_h n_x
+Values of functions:           B (5 T n_h + n_y)
+Numbers kept over the steps:   30 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -47,7 +57,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W_f, b_f, W_i, b_i, W_C, b_C, W_o, b_o, W_y, b_y, h0, C0."""
     W_f = params["W_f"]
     b_f = params["b_f"]
@@ -70,152 +80,149 @@ def value_and_grad(params, inputs):
     h0 = given.get("h0", np.zeros(n_h, dtype))
     C0 = given.get("C0", np.zeros(n_h, dtype))
 
-    # f_in[t] = W_f[:, size(h):size(h) + size(x)] @ x[t] + b_f
-    f_in = (x @ W_f[:, n_h:n_h + n_x].T) + b_f
+    # W_all = [-W_f, -W_i, -W_o, W_C]
+    W_all = np.concatenate([(-W_f), (-W_i), (-W_o), W_C], -2)
 
-    # i_in[t] = W_i[:, size(h):size(h) + size(x)] @ x[t] + b_i
-    i_in = (x @ W_i[:, n_h:n_h + n_x].T) + b_i
+    # gates_in[t] = W_all[:, size(h):size(h) + size(x)] @ x[t] + [-b_f, -b_i, -b_o, b_C]
+    gates_in = (x @ W_all[:, n_h:n_h + n_x].T) + np.concatenate([(-b_f), (-b_i), (-b_o), b_C], -1)
 
-    # C_add_in[t] = W_C[:, size(h):size(h) + size(x)] @ x[t] + b_C
-    C_add_in = (x @ W_C[:, n_h:n_h + n_x].T) + b_C
-
-    # o_in[t] = W_o[:, size(h):size(h) + size(x)] @ x[t] + b_o
-    o_in = (x @ W_o[:, n_h:n_h + n_x].T) + b_o
-
-    f = np.empty((T + 1, *lead, n_h), dtype)
-    f[T:] = 0.0
-    i = np.empty((T, *lead, n_h), dtype)
-    C_add = np.empty((T, *lead, n_h), dtype)
-    C = np.empty((T + 1, *lead, n_h), dtype)
+    gates = empty((T + 1, *lead, 4 * n_h), dtype)
+    gates[T:] = 0.0
+    C = empty((T + 1, *lead, n_h), dtype)
     C[:1] = C0
-    o = np.empty((T, *lead, n_h), dtype)
-    tanh_C = np.empty((T, *lead, n_h), dtype)
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    tanh_C = empty((T, *lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = W_f[:, 0:n_h]
-    fixed2 = fixed1.T
-    fixed3 = W_i[:, 0:n_h]
-    fixed4 = fixed3.T
-    fixed5 = W_C[:, 0:n_h]
-    fixed6 = fixed5.T
-    fixed7 = W_o[:, 0:n_h]
-    fixed8 = fixed7.T
-    for t in range(1, T + 1):
-        # f[t] = sigmoid(f_in[t] + W_f[:, 0:size(h)] @ h[t-1])
-        f_t = f[t - 1] = sigmoid(f_in[t - 1] + (h[t - 1] @ fixed2))
-        # i[t] = sigmoid(i_in[t] + W_i[:, 0:size(h)] @ h[t-1])
-        i_t = i[t - 1] = sigmoid(i_in[t - 1] + (h[t - 1] @ fixed4))
-        # C_add[t] = tanh(C_add_in[t] + W_C[:, 0:size(h)] @ h[t-1])
-        C_add_t = C_add[t - 1] = np.tanh(C_add_in[t - 1] + (h[t - 1] @ fixed6))
-        # C[t] = f[t] * C[t-1] + i[t] * C_add[t]
-        C_t = C[t] = (f_t * C[t - 1]) + (i_t * C_add_t)
-        # o[t] = sigmoid(o_in[t] + W_o[:, 0:size(h)] @ h[t-1])
-        o_t = o[t - 1] = sigmoid(o_in[t - 1] + (h[t - 1] @ fixed8))
-        # tanh_C[t] = tanh(C[t])
-        tanh_C_t = tanh_C[t - 1] = np.tanh(C_t)
-        # h[t] = o[t] * tanh_C[t]
-        h_t = h[t] = o_t * tanh_C_t
+    gates0 = gates[..., :3 * n_h]
+    pre___ = gates[..., 3 * n_h:4 * n_h]
+    all_exp = gates[..., :3 * n_h]
+    f_i_o = gates[..., :3 * n_h]
+    o = gates[..., 2 * n_h:3 * n_h]
+    f = gates[..., :n_h]
+    i = gates[..., n_h:2 * n_h]
+    C_add = gates[..., 3 * n_h:4 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
+    number1 = np.asarray(1, dtype)
+    with np.errstate(over="ignore"):
+        for (
+            gates_t, h_before1, gates_in_t, all_exp_t, gates0_t, f_i_o_t, C_add_t, pre____t, C_t, f_t, C_before1, i_t,
+            tanh_C_t, h_t, o_t,
+        ) in zip(
+            gates[:T], h[:T], gates_in, all_exp[:T], gates0[:T], f_i_o[:T], C_add[:T], pre___[:T], C[1:T + 1], f[:T],
+            C[:T], i[:T], tanh_C, h[1:T + 1], o[:T],
+        ):
+            # gates[t] = gates_in[t] + W_all[:, 0:size(h)] @ h[t-1]
+            h_before1.dot(fixed2, gates_t)
+            np.add(gates_t, gates_in_t, gates_t)
+            # all_exp[t] = exp(gates[t][0:3 * size(h)])
+            np.exp(gates0_t, all_exp_t)
+            # f_i_o[t] = 1 / (1 + all_exp[t])
+            np.add(number1, all_exp_t, f_i_o_t)
+            np.divide(number1, f_i_o_t, f_i_o_t)
+            # C_add[t] = tanh(gates[t][3 * size(h):4 * size(h)])
+            np.tanh(pre____t, C_add_t)
+            # C[t] = f_i_o[t][0:size(h)] * C[t-1] + f_i_o[t][size(h):2 * size(h)] * C_add[t]
+            np.multiply(f_t, C_before1, C_t)
+            np.multiply(i_t, C_add_t, temp1)
+            np.add(C_t, temp1, C_t)
+            # tanh_C[t] = tanh(C[t])
+            np.tanh(C_t, tanh_C_t)
+            # h[t] = f_i_o[t][2 * size(h):3 * size(h)] * tanh_C[t]
+            np.multiply(o_t, tanh_C_t, h_t)
 
-    # y[t] = sigmoid(W_y @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ W_y.T) + b_y)
+    # y_T = sigmoid(W_y @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ W_y.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = W_y.T @ delta_y[t]
-    dh_in = delta_y @ W_y
+    # dh_in[t] = (W_y.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
-    # dC_in[t] = 1 - tanh_C[t]**2
-    dC_in = 1 - (tanh_C * tanh_C)
+    # dC_in[t] = f_i_o[t][2 * size(h):3 * size(h)] * (1 - tanh_C[t]**2)
+    dC_in = o[:T] * (1 - (tanh_C * tanh_C))
 
-    # delta_o_in[t] = 1 - o[t]
-    delta_o_in = 1 - o
+    # deltas_in[t] = [C[t-1] * f_i_o[t][0:size(h)] * (1 - f_i_o[t][0:size(h)]), C_add[t] * f_i_o[t][size(h):2 * size(h)] * (1 - f_i_o[t][size(h):2 * size(h)]), f_i_o[t][size(h):2 * size(h)] * (1 - C_add[t]**2), tanh_C[t] * f_i_o[t][2 * size(h):3 * size(h)] * (1 - f_i_o[t][2 * size(h):3 * size(h)])]
+    deltas_in = np.concatenate([(C[:T] * f[:T] * (1 - f[:T])), (C_add[:T] * i[:T] * (1 - i[:T])), (i[:T] * (1 - (C_add[:T] * C_add[:T]))), (tanh_C * o[:T] * (1 - o[:T]))], -1)
 
-    # delta_C_add_in[t] = 1 - C_add[t]**2
-    delta_C_add_in = 1 - (C_add * C_add)
+    # W_sum = [W_f[:, 0:size(h)], W_i[:, 0:size(h)], W_C[:, 0:size(h)], W_o[:, 0:size(h)]]
+    W_sum = np.concatenate([W_f[:, 0:n_h], W_i[:, 0:n_h], W_C[:, 0:n_h], W_o[:, 0:n_h]], -2)
 
-    # delta_i_in[t] = 1 - i[t]
-    delta_i_in = 1 - i
-
-    # delta_f_in[t] = 1 - f[t]
-    delta_f_in = 1 - f[:T]
-
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
-
-    dC = np.empty((T + 1, *lead, n_h), dtype)
+    dh_t = empty((*lead, n_h), dtype)
+    dC = empty((T + 1, *lead, n_h), dtype)
     dC[T:] = 0.0
-    delta_o = np.empty((T + 1, *lead, n_h), dtype)
-    delta_o[T:] = 0.0
-    delta_C_add = np.empty((T + 1, *lead, n_h), dtype)
-    delta_C_add[T:] = 0.0
-    delta_i = np.empty((T + 1, *lead, n_h), dtype)
-    delta_i[T:] = 0.0
-    delta_f = np.empty((T + 1, *lead, n_h), dtype)
-    delta_f[T:] = 0.0
-    fixed10 = W_o[:, 0:n_h]
-    fixed11 = W_C[:, 0:n_h]
-    fixed12 = W_i[:, 0:n_h]
-    fixed13 = W_f[:, 0:n_h]
-    for t in range(T, 0, -1):
-        # dh[t] = dh_in[t] + W_o[:, 0:size(h)].T @ delta_o[t+1] + W_C[:, 0:size(h)].T @ delta_C_add[t+1] + W_i[:, 0:size(h)].T @ delta_i[t+1] + W_f[:, 0:size(h)].T @ delta_f[t+1]
-        dh_t = dh_in[t - 1] + (delta_o[t] @ fixed10) + (delta_C_add[t] @ fixed11) + (delta_i[t] @ fixed12) + (delta_f[t] @ fixed13)
-        # dC[t] = dh[t] * o[t] * dC_in[t] + dC[t+1] * f[t+1]
-        dC_t = dC[t - 1] = (dh_t * o[t - 1] * dC_in[t - 1]) + (dC[t] * f[t])
-        # df[t] = dC[t] * C[t-1]
-        df_t = dC_t * C[t - 1]
-        # di[t] = dC[t] * C_add[t]
-        di_t = dC_t * C_add[t - 1]
-        # dC_add[t] = dC[t] * i[t]
-        dC_add_t = dC_t * i[t - 1]
-        # do[t] = dh[t] * tanh_C[t]
-        do_t = dh_t * tanh_C[t - 1]
-        # delta_o[t] = do[t] * o[t] * delta_o_in[t]
-        delta_o_t = delta_o[t - 1] = do_t * o[t - 1] * delta_o_in[t - 1]
-        # delta_C_add[t] = dC_add[t] * delta_C_add_in[t]
-        delta_C_add_t = delta_C_add[t - 1] = dC_add_t * delta_C_add_in[t - 1]
-        # delta_i[t] = di[t] * i[t] * delta_i_in[t]
-        delta_i_t = delta_i[t - 1] = di_t * i[t - 1] * delta_i_in[t - 1]
-        # delta_f[t] = df[t] * f[t] * delta_f_in[t]
-        delta_f_t = delta_f[t - 1] = df_t * f[t - 1] * delta_f_in[t - 1]
+    deltas = empty((T + 1, *lead, 4 * n_h), dtype)
+    deltas[T:] = 0.0
+    deltas0_ = deltas[..., :3 * n_h]
+    delta_o = deltas[..., 3 * n_h:4 * n_h]
+    temp1 = empty((*lead, n_h), dtype)
+    fixed4 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
+    for (
+        deltas_after1, dh_in_t, dC_t, dC_in_t, dC_after1, f_after1, deltas0__t_1, dC_t_2, deltas_in0_t_0,
+        delta_o_t, deltas_in1_t,
+    ) in zip(
+        deltas[1:T + 1][::-1], dh_in[::-1], dC[:T][::-1], dC_in[::-1], dC[1:T + 1][::-1], f[1:T + 1][::-1],
+        deltas0_[:T][::-1].reshape(T, *lead, 3, n_h), dC[:T][::-1][..., None, :],
+        deltas_in[::-1][..., 0:3 * n_h].reshape(T, *lead, 3, n_h), delta_o[:T][::-1],
+        deltas_in[::-1][..., 3 * n_h:4 * n_h],
+    ):
+        # dh[t] = dh_in[t] + W_sum.T @ deltas[t+1]
+        deltas_after1.dot(fixed4, dh_t)
+        np.add(dh_t, dh_in_t, dh_t)
+        # dC[t] = dh[t] * dC_in[t] + dC[t+1] * f_i_o[t+1][0:size(h)]
+        np.multiply(dh_t, dC_in_t, dC_t)
+        np.multiply(dC_after1, f_after1, temp1)
+        np.add(dC_t, temp1, dC_t)
+        # deltas[t] = [dC[t], dC[t], dC[t], dh[t]] * deltas_in[t]
+        np.multiply(dC_t_2, deltas_in0_t_0, deltas0__t_1)
+        np.multiply(dh_t, deltas_in1_t, delta_o_t)
 
-    # dW_f = sum(delta_f[t] @ [h[t-1], x[t]].T, t, batch)
-    part14 = np.concatenate([h[:T], x], -1)
-    dW_f = gram(delta_f[:T], part14)
+    # total = sum(deltas[t] @ [h[t-1], x[t]].T, t, batch)
+    total = gram(deltas[:T], np.concatenate([h[:T], x], -1))
 
-    # db_f = sum(delta_f[t], t, batch)
-    db_f = over_batch(delta_f[:T].sum(0), 1)
+    # total_ = sum(deltas[t], t, batch)
+    total_ = over_batch(deltas[:T].sum(0), 1)
 
-    # dW_i = sum(delta_i[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_i = gram(delta_i[:T], part14)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    # db_i = sum(delta_i[t], t, batch)
-    db_i = over_batch(delta_i[:T].sum(0), 1)
+    # dW_f = total[0:size(h)]
+    dW_f = total[0:n_h]
 
-    # dW_C = sum(delta_C_add[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_C = gram(delta_C_add[:T], part14)
+    # db_f = total_[0:size(h)]
+    db_f = total_[..., 0:n_h]
 
-    # db_C = sum(delta_C_add[t], t, batch)
-    db_C = over_batch(delta_C_add[:T].sum(0), 1)
+    # dW_i = total[size(h):2 * size(h)]
+    dW_i = total[n_h:2 * n_h]
 
-    # dW_o = sum(delta_o[t] @ [h[t-1], x[t]].T, t, batch)
-    dW_o = gram(delta_o[:T], part14)
+    # db_i = total_[size(h):2 * size(h)]
+    db_i = total_[..., n_h:2 * n_h]
 
-    # db_o = sum(delta_o[t], t, batch)
-    db_o = over_batch(delta_o[:T].sum(0), 1)
+    # dW_C = total[2 * size(h):3 * size(h)]
+    dW_C = total[2 * n_h:3 * n_h]
 
-    # dW_y = sum(delta_y[t] @ h[t].T, t, batch)
-    dW_y = gram(delta_y, h[1:T + 1])
+    # db_C = total_[2 * size(h):3 * size(h)]
+    db_C = total_[..., 2 * n_h:3 * n_h]
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # dW_o = total[3 * size(h):4 * size(h)]
+    dW_o = total[3 * n_h:4 * n_h]
 
-    # dh_0 = W_o[:, 0:size(h)].T @ delta_o[1] + W_C[:, 0:size(h)].T @ delta_C_add[1] + W_i[:, 0:size(h)].T @ delta_i[1] + W_f[:, 0:size(h)].T @ delta_f[1]
-    dh_0 = (delta_o[0] @ W_o[:, 0:n_h]) + (delta_C_add[0] @ W_C[:, 0:n_h]) + (delta_i[0] @ W_i[:, 0:n_h]) + (delta_f[0] @ W_f[:, 0:n_h])
+    # db_o = total_[3 * size(h):4 * size(h)]
+    db_o = total_[..., 3 * n_h:4 * n_h]
 
-    # dC_0 = dC[1] * f[1]
+    # dW_y = sum(delta_y_T @ h[T].T, batch)
+    dW_y = gram(delta_y_T, h[T])
+
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
+
+    # dh_0 = W_sum.T @ deltas[1]
+    dh_0 = deltas[0] @ W_sum
+
+    # dC_0 = dC[1] * f_i_o[1][0:size(h)]
     dC_0 = dC[0] * f[0]
-    return L.sum(), {'W_f': dW_f, 'b_f': db_f, 'W_i': dW_i, 'b_i': db_i, 'W_C': dW_C, 'b_C': db_C, 'W_o': dW_o, 'b_o': db_o, 'W_y': dW_y, 'b_y': db_y, 'h0': dh_0, 'C0': dC_0}
+    return L.sum(), {'W_f': dW_f, 'b_f': db_f, 'W_i': dW_i, 'b_i': db_i, 'W_C': dW_C, 'b_C': db_C, 'W_o': dW_o, 'b_o': db_o, 'W_y': dW_y, 'b_y': full(db_y, n_y), 'h0': dh_0, 'C0': dC_0}

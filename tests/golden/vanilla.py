@@ -8,9 +8,19 @@ The network:
 
 A sequence is an array (T, n), or (T, B, n) with a batch; a parameter is (n,) or (n, m).
 Above each line stands the equation that it computes.
+
+Operations in matrix products: 2 B n_h (3 T n_h + 2 T n_x + n_h + 3 n_y)
+Operations entry by entry:     B (8 T n_h + 9 n_y)
+Values of functions:           B (T n_h + n_y)
+Numbers kept over the steps:   7 B T n_h
 """
 
 import numpy as np
+
+
+def full(a, *shape):
+    """A copy in the full shape, of what may be the same for every step or member."""
+    return np.array(np.broadcast_to(a, shape))
 
 
 def gram(a, b):
@@ -42,7 +52,7 @@ def squared_error(y, target):
     return 0.5 * (difference * difference).sum(-1, keepdims=True)
 
 
-def value_and_grad(params, inputs):
+def value_and_grad(params, inputs, empty=np.empty):
     """Return the loss, and a dict of arrays: W, U, b_h, V, b_y, h0."""
     W = params["W"]
     U = params["U"]
@@ -59,41 +69,52 @@ def value_and_grad(params, inputs):
     given = {**params, **inputs}
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
-    # h_in[t] = W @ x[t] + b_h
-    h_in = (x @ W.T) + b_h
+    # pre_in[t] = W @ x[t] + b_h
+    pre_in = (x @ W.T) + b_h
 
-    h = np.empty((T + 1, *lead, n_h), dtype)
+    pre_t = empty((*lead, n_h), dtype)
+    h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
-    fixed1 = U.T
-    for t in range(1, T + 1):
-        # h[t] = tanh(h_in[t] + U @ h[t-1])
-        h_t = h[t] = np.tanh(h_in[t - 1] + (h[t - 1] @ fixed1))
+    fixed1 = np.ascontiguousarray(U.T, dtype)
+    for h_before1, pre_in_t, h_t in zip(h[:T], pre_in, h[1:T + 1]):
+        # pre[t] = pre_in[t] + U @ h[t-1]
+        h_before1.dot(fixed1, pre_t)
+        np.add(pre_t, pre_in_t, pre_t)
+        # h[t] = tanh(pre[t])
+        np.tanh(pre_t, h_t)
 
-    # y[t] = sigmoid(V @ h[t] + b_y)
-    y = sigmoid((h[1:T + 1] @ V.T) + b_y)
+    # y_T = sigmoid(V @ h[T] + b_y)
+    y_T = sigmoid((h[T] @ V.T) + b_y)
 
-    # dy[t] = (y[T] - target if t == T else 0)
-    dy = impulse((y[T - 1] - target), T - 1, (T, *lead, n_y), dtype)
+    # dy_T = y_T - target
+    dy_T = y_T - target
 
-    # delta_y[t] = dy[t] * y[t] * (1 - y[t])
-    delta_y = dy * y * (1 - y)
+    # delta_y_T = dy_T * y_T * (1 - y_T)
+    delta_y_T = dy_T * y_T * (1 - y_T)
 
-    # dh_in[t] = V.T @ delta_y[t]
-    dh_in = delta_y @ V
+    # dh_in[t] = (V.T @ delta_y_T if t == T else 0)
+    dh_in = impulse((delta_y_T @ V), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_in[t] = 1 - h[t]**2
     delta_h_in = 1 - (h[1:T + 1] * h[1:T + 1])
 
-    # L = squared_error(y[T], target)
-    L = squared_error(y[T - 1], target)
+    # L = squared_error(y_T, target)
+    L = squared_error(y_T, target)
 
-    delta_h = np.empty((T + 1, *lead, n_h), dtype)
+    dh_t = empty((*lead, n_h), dtype)
+    delta_h = empty((T + 1, *lead, n_h), dtype)
     delta_h[T:] = 0.0
-    for t in range(T, 0, -1):
+    fixed2 = np.ascontiguousarray(U.swapaxes(-1, -2).T, dtype)
+    for (
+        delta_h_after1, dh_in_t, delta_h_t, delta_h_in_t,
+    ) in zip(
+        delta_h[1:T + 1][::-1], dh_in[::-1], delta_h[:T][::-1], delta_h_in[::-1],
+    ):
         # dh[t] = dh_in[t] + U.T @ delta_h[t+1]
-        dh_t = dh_in[t - 1] + (delta_h[t] @ U)
+        delta_h_after1.dot(fixed2, dh_t)
+        np.add(dh_t, dh_in_t, dh_t)
         # delta_h[t] = dh[t] * delta_h_in[t]
-        delta_h_t = delta_h[t - 1] = dh_t * delta_h_in[t - 1]
+        np.multiply(dh_t, delta_h_in_t, delta_h_t)
 
     # dW = sum(delta_h[t] @ x[t].T, t, batch)
     dW = gram(delta_h[:T], x)
@@ -104,12 +125,12 @@ def value_and_grad(params, inputs):
     # db_h = sum(delta_h[t], t, batch)
     db_h = over_batch(delta_h[:T].sum(0), 1)
 
-    # dV = sum(delta_y[t] @ h[t].T, t, batch)
-    dV = gram(delta_y, h[1:T + 1])
+    # dV = sum(delta_y_T @ h[T].T, batch)
+    dV = gram(delta_y_T, h[T])
 
-    # db_y = sum(delta_y[t], t, batch)
-    db_y = over_batch(delta_y.sum(0), 1)
+    # db_y = sum(delta_y_T, batch)
+    db_y = over_batch(delta_y_T, 1)
 
     # dh_0 = U.T @ delta_h[1]
     dh_0 = delta_h[0] @ U
-    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': db_y, 'h0': dh_0}
+    return L.sum(), {'W': dW, 'U': dU, 'b_h': db_h, 'V': dV, 'b_y': full(db_y, n_y), 'h0': dh_0}
