@@ -133,7 +133,7 @@ class _Printer(Printer):
         rows = "".join(f"  {self.row(row, shares)},\n" for row in table.rows)
         body = (
             f"#block(width: 100%, align(center, text(size: 0.92em, table(\n"
-            f"  columns: ({columns},), align: ({align},), stroke: none, inset: (x: 0pt, y: 0.3em),\n"
+            f"  columns: ({columns},), align: ({align},), stroke: none, inset: (x: 0pt, y: 0.38em),\n"
             f"  column-gutter: 0.98em,\n"
             f"  table.hline(stroke: 0.9pt), table.header({self.row(table.header, shares, bold=True)}, "
             f"table.hline(stroke: 0.5pt)),\n{rows}  table.hline(stroke: 0.9pt),\n))))"
