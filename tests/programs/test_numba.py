@@ -101,6 +101,12 @@ def cast(table: dict[str, Any], dtype: str) -> dict[str, Any]:
     return {n: a if n == "T" else np.asarray(a, dtype) for n, a in table.items()}
 
 
+# A block that is cut across the parts of a stack cannot be computed in the loop over these.
+ACROSS = """
+    s[t] = [tanh(U @ h[t-1] + W @ x[t])[0:2], x[t][0:2]]
+    h[t] = s[t][1:3]
+    L    = sum(squared_error(h[t], target[t]), t)
+"""
 NETS = [*NAMES, "own"]
 
 
@@ -132,6 +138,12 @@ def test_loops_agree_with_numpy(name: str, dtype: str) -> None:
                 found = f(at.params, at.inputs)
             assert all(a.dtype == dtype for a in found[1].values())
             agree(found, g(at.params, at.inputs), TOLERANCE[dtype])
+
+
+def test_a_block_across_the_parts_of_a_stack_agrees_with_numpy() -> None:
+    d = everything(rd.Recurrence.parse(ACROSS))
+    at = point(d.net, T=4)
+    agree(plain(d, "float64")(at.params, at.inputs), d.lambdify()(at.params, at.inputs), 1e-12)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
