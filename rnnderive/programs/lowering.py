@@ -168,6 +168,8 @@ def gate_major(
     ranges: list[tuple[str, Any, Any]] = [
         root(View(n, 0, a, b)) for e in net.equations for n, a, b in _ranges(e.right) if n in inside
     ]
+    places = (v for loop in loops for op in loop.operations for v in (op.out, *op.args))
+    ranges += [root(v) for v in places if isinstance(v, View) and v.lag is not None and v.name in inside]
     for name, start, stop in ranges:
         sizes.setdefault(name, set()).add(sp.expand(stop - start))
     found: dict[str, tuple[int, Any]] = {}

@@ -171,6 +171,19 @@ def test_one_sequence_and_a_batch_of_it_agree() -> None:
         np.testing.assert_allclose(g, batch[1][name], rtol=1e-10, atol=1e-13)
 
 
+def test_a_range_across_the_parts_of_a_stack_is_no_gate() -> None:
+    net = Recurrence.parse("""
+        s[t] = [tanh(U @ h[t-1] + W @ x[t])[0:2], x[t][0:2]]
+        h[t] = s[t][1:3]
+        L    = sum(squared_error(h[t], target[t]), t)
+    """)
+    at = point(net, T=4, batch=3)
+    program = rd.derive(net).lambdify()
+    alone, batch = (f(at.params, at.inputs) for f in (program.raw, program.batch_raw))
+    for name, g in alone[1].items():
+        np.testing.assert_allclose(g, batch[1][name], rtol=1e-12, atol=1e-14)
+
+
 def test_the_loops_of_generated_code_allocate_nothing() -> None:
     for name in ("lstm", "gru", "peephole_lstm", "bidirectional_lstm"):
         program = rd.derive(rd.cells.LIBRARY[name]()).lambdify()
