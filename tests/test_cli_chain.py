@@ -64,7 +64,7 @@ def test_weights_and_words(tmp_path):
     status, told, _ = call("chain", *options, "--vectors", str(SAMPLE), "--figures", str(tmp_path / "figures"))
     assert status == 0
     assert "lstm, 1 layer, forward, 4 inputs, 5 units" in told
-    assert "3 words with vectors" in told
+    assert f"3 words, vectors of {SAMPLE}" in told
     assert (tmp_path / "figures" / "gates.svg").stat().st_size > 1000
     status, told, _ = call("chain", *options)
     assert status == 0
@@ -86,8 +86,19 @@ def test_weights_and_words(tmp_path):
         (("sweep", "lstm", "--axis", "gain=1,2", "--format", "latex"), "'latex' is not one of 'text', 'json'"),
         (("chain", "lsmt"), "did you mean"),
         (("chain", "lstm", "--size", "h=3", "--size", "h=4"), "expected h once"),
-        (("sweep", "lstm", "--axis", "gain=1:2"), "expected"),
-        (("sweep", "lstm", "--axis", "colour=1,2"), "colour"),
+        (("sweep", "lstm", "--axis", "gain=1:2"), "expected from:to:how many, as in 1:2:11"),
+        (("sweep", "lstm", "--axis", "colour=1,2"), "or a width: h, x, y\n"),
+        (("sweep", "lstm", "--axis", "gain=1,2", "--T", "20"), "expected --set T=20"),
+        (("sweep", "lstm", "--axis", "gian=1,2"), "expected one of gain, input_scale, "),
+        (
+            ("chain", "lstm", "--text", "a dog", "--vectors", str(SAMPLE), "--unknown", "error"),
+            "--unknown skip leaves it out",
+        ),
+        (("chain", "lstm", "--text", "a dog", "--unknown", "skip"), "--unknown has no effect without --vectors"),
+        (
+            ("chain", "lstm", "--size", "x=7", "--text", "a cat", "--vectors", str(SAMPLE)),
+            f"{SAMPLE}: its vectors have 4 numbers each; expected 7",
+        ),
         (("sweep", "lstm", "--axis", "gain=1:x:3"), "expected numbers from:to:how many"),
     ],
 )
@@ -339,3 +350,19 @@ def test_control_c_in_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):
     status, _, error = call(*words, "--results", str(tmp_path / "kept.jsonl"))
     assert status == 130
     assert f"0 of 2 measurements were done; they are in {tmp_path}/kept.jsonl: run the same sweep again" in error
+
+
+def test_an_input_of_another_width_names_its_file_and_the_shapes_that_fit(tmp_path):
+    np.save(tmp_path / "series.npy", np.zeros((30, 7)))
+    status, _, error = call("chain", "lstm", "--size", "x=4", "--input", str(tmp_path / "series.npy"))
+    assert status == 2
+    assert "series.npy has the shape (30, 7); expected (T, 4) or (T, B, 4)" in error
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words", "note"), [("zero", 3, "zero stands for 1 word"), ("skip", 2, "left out: 1 word")]
+)
+def test_what_becomes_of_a_word_without_a_vector_is_chosen(unknown, words, note):
+    options = ("--text", "a dog exists", "--vectors", str(SAMPLE), "--unknown", unknown)
+    status, told, _ = call("chain", "vanilla", *options)
+    assert status == 0 and f"input: {words} words, vectors of" in told and note in told

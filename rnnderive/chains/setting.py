@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from rnnderive.calculus import first_order
 from rnnderive.chains.cost import MEMORY, check_memory
@@ -21,7 +20,7 @@ from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.weights import Inputs, WordVectors, initialise, load, read_inputs, tokens_of
-from rnnderive.weights.sizes import from_widths, solved
+from rnnderive.weights.sizes import concrete, from_widths, solved
 
 __all__ = ["STEPS", "Setting", "completed", "setting"]
 
@@ -29,7 +28,7 @@ UNITS, WIDTH, OUTPUTS = 32, 8, 4
 STEPS = 100
 
 # What has no effect beside something else, or without it, and why.
-NEEDS = {"layer": "weights", "read": "weights", "vectors": "text"}
+NEEDS = {"layer": "weights", "read": "weights", "vectors": "text", "unknown": "vectors"}
 EXCLUDES = {
     "text": {"source": "one of them is the input", "T": "its words are the steps", "batch": "it is one sequence"},
     "source": {"T": "the file has its own steps", "batch": "the file has its own", "scale": "its numbers are as read"},
@@ -67,6 +66,7 @@ def setting(
     read: Mapping[str, Any] | None = None,
     text: str | None = None,
     vectors: str | Path | WordVectors | None = None,
+    unknown: str | None = None,
     source: str | Path | None = None,
     T: int | None = None,
     batch: int | None = None,
@@ -94,7 +94,9 @@ def setting(
         The input, word by word.  Without `vectors` every word gets a random vector of its own, of
         the width that the weights ask for.
     vectors : str, path or WordVectors, optional
-        Word vectors for `text`; a word without one is zero, and said.
+        Word vectors for `text`.
+    unknown : {"zero", "skip", "error"}, optional
+        What becomes of a word without a vector, as :func:`rnnderive.weights.read_inputs` has it; zero, and said.
     source : str or path, optional
         The input from a ``.npy`` or ``.csv`` file.  Without `text` and `source` it is N(0, scale²).
     T, batch : int
@@ -131,8 +133,8 @@ def setting(
     if net is None and weights is None:
         raise InputError("there is nothing to analyse: give a cell, or a file of weights")
     _check_use(
-        layer=layer, read=read, text=text, vectors=vectors, source=source, T=T, batch=batch, sizes=sizes,
-        scheme=scheme, roles=roles, gain=gain, scale=scale, weights=weights,
+        layer=layer, read=read, text=text, vectors=vectors, unknown=unknown, source=source, T=T, batch=batch,
+        sizes=sizes, scheme=scheme, roles=roles, gain=gain, scale=scale, weights=weights,
     )  # fmt: skip
     steps = STEPS if T is None else T
     if not isinstance(steps, int) or steps < 1 or (batch is not None and batch < 1):
@@ -140,7 +142,7 @@ def setting(
     for name, number in (("gain", gain), ("scale", scale), ("state_scale", state_scale)):
         if number is not None and not (np.isfinite(number) and (number >= 0 or name == "gain")):
             raise InputError(f"{name} is {number}; expected a finite number{'' if name == 'gain' else ' from 0'}")
-    array, tokens, notes = _read(text, vectors, source)
+    array, tokens, notes = _read(text, vectors, unknown or "zero", source)
     if array is not None or tokens:
         steps = len(tokens) if array is None else len(array)
         batch = array.shape[1] if array is not None and array.ndim == 3 else None
@@ -161,7 +163,7 @@ def setting(
         changed = [*(f"{role} {how}" for role, how in (roles or {}).items()), *([f"gain {gain:g}"] if gain else [])]
         notes = [f"weights: {', '.join([scheme, *changed])}, seed {seed}", *notes]
     spread = 1.0 if scale is None else scale
-    inputs = _given(net, known, array, tokens, spread, seed)
+    inputs = _given(net, known, array, tokens, spread, seed, vectors if source is None else source)
     sizes_known = {**dict.fromkeys(net.sizes, OUTPUTS), **known}
     filled = drawn(
         net, inputs, sizes_known, T=steps, batch=batch, seed=seed, input_scale=spread, state_scale=state_scale or 0.0
@@ -230,7 +232,7 @@ def _main_input(net: Recurrence) -> str | None:
 
 
 def _read(
-    text: str | None, vectors: str | Path | WordVectors | None, source: str | Path | None
+    text: str | None, vectors: str | Path | WordVectors | None, unknown: str, source: str | Path | None
 ) -> tuple[Any, tuple[str, ...], list[str]]:
     """The input's array, if its numbers are in a file, its words, and what there is to say."""
     read: Inputs
@@ -240,8 +242,9 @@ def _read(
     if text is None:
         return None, (), []
     if vectors is not None:
-        read = read_inputs(text, vectors=vectors, unknown="zero")
-        return read.arrays["x"], read.tokens or (), [f"input: {_count(read.T, 'word')} with vectors", *read.notes]
+        read = read_inputs(text, vectors=vectors, unknown=unknown)
+        of = "" if isinstance(vectors, WordVectors) else f" of {vectors}"
+        return read.arrays["x"], read.tokens or (), [f"input: {_count(read.T, 'word')}, vectors{of}", *read.notes]
     tokens = tokens_of(text)
     if not tokens:
         raise InputError("the text has no words; a recurrence runs over at least one step")
@@ -249,7 +252,13 @@ def _read(
 
 
 def _given(
-    net: Recurrence, known: Mapping[Any, int], array: Any, tokens: tuple[str, ...], scale: float, seed: int
+    net: Recurrence,
+    known: Mapping[Any, int],
+    array: Any,
+    tokens: tuple[str, ...],
+    scale: float,
+    seed: int,
+    origin: str | Path | WordVectors | None,
 ) -> dict[str, Any]:
     """The input that was read, by its name."""
     if array is None and not tokens:
@@ -257,9 +266,14 @@ def _given(
     main = _main_input(net)
     if main is None:
         raise InputError("an input was given, but this network reads none")
+    width = concrete(net, main, known)[0]
+    if array is not None and array.shape[-1] != width:
+        if tokens:
+            of = "the word vectors" if isinstance(origin, WordVectors) else f"{origin}: its vectors"
+            raise InputError(f"{of} have {array.shape[-1]} numbers each; expected {width}, as the network reads a step")
+        raise InputError(f"{origin} has the shape {array.shape}; expected (T, {width}) or (T, B, {width})")
     if array is not None:
         return {main: array}
-    width = int(sp.sympify(net.shape(main)[0]).subs(dict(known)))
     return {main: np.array([_vector(word, width, seed) for word in tokens]) * scale}
 
 

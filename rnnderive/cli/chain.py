@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from rnnderive.chains import Analysis
 
 __all__ = ["chain"]
+
+
+class Unknown(StrEnum):
+    """What becomes of a word without a vector."""
+
+    zero = "zero"
+    skip = "skip"
+    error = "error"
 
 
 @app.command()
@@ -72,11 +81,21 @@ def chain(
         ),
     ] = None,
     text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="The input, word by word.", show_default=False)
+        str | None,
+        typer.Option(
+            "--text",
+            metavar="WORDS",
+            help="The input, word by word; of random vectors without --vectors.",
+            show_default=False,
+        ),
     ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="Word vectors for it: word2vec or GloVe.", show_default=False),
+    ] = None,
+    unknown: Annotated[
+        Unknown | None,
+        typer.Option("--unknown", help="What becomes of a word without a vector.", show_default="zero"),
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--input", metavar="FILE", help="The input as .npy or .csv.", show_default=False)
@@ -124,7 +143,8 @@ def chain(
     with working("reading and drawing"), on_the_command_line():
         found = setting(
             net, weights=weights, layer=tuple(layer or ()), read=reading,
-            text=text, vectors=vectors, source=source, T=horizon, batch=batch, sizes=dict(pairs(size, int)),
+            text=text, vectors=vectors, unknown=unknown, source=source, T=horizon, batch=batch,
+            sizes=dict(pairs(size, int)),
             scheme=scheme, roles={name: number_or_words(words) for name, words in pairs(role, str)}, gain=gain,
             scale=scale, state_scale=state_scale, seed=seed, whole=spectrum, memory=memory,
         )  # fmt: skip

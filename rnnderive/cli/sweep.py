@@ -38,6 +38,11 @@ class Quantity(StrEnum):
     gradient = "gradient"
 
 
+def _of_one_network(steps: str | None) -> None:
+    if steps is not None:
+        raise InputError(f"--T is of rnnderive chain; expected --set T={steps}, or an axis such as --axis T=50,100,200")
+
+
 @app.command()
 def sweep(
     cell: Cell,
@@ -60,6 +65,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    horizon: Annotated[str | None, typer.Option("--T", hidden=True, callback=_of_one_network)] = None,
     role: Annotated[
         list[str] | None,
         typer.Option("--role", metavar="ROLE=INIT", help="As in recurrent=lecun_normal.", show_default=False),
@@ -232,9 +238,9 @@ def _check_widths(net: Recurrence, own: dict[str, Any]) -> None:
     for name, first in own.items():
         try:
             from_widths(net, widths(net, {name: first}))
-        except InputError as error:
-            known = ", ".join(SETTINGS)
-            raise InputError(f"found --axis {name}=…; expected one of {known}, or a width: {error}") from None
+        except InputError:
+            known, sizes = ", ".join(SETTINGS), ", ".join(str(s).removeprefix("n_") for s in net.sizes)
+            raise InputError(f"found --axis {name}=…; expected one of {known}, or a width: {sizes}") from None
 
 
 def _values(name: str, words: str, most: int) -> list[Any]:
@@ -252,6 +258,8 @@ def _values(name: str, words: str, most: int) -> list[Any]:
         values = [round(first + k * step, 12) for k in range(count)]
         whole = name not in MEASURED and all(v.is_integer() for v in values)
         return [int(v) for v in values] if whole else list(values)
+    if len(parts) == 2 and all(isinstance(number_or_words(p), int | float) for p in parts):
+        raise InputError(f"found {name}={words!r}; expected from:to:how many, as in {words}:11, or values as in 1,2,5")
     return [number_or_words(w) for w in words.split(",")]
 
 

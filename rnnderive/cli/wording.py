@@ -16,6 +16,7 @@ READING = ("kind", "activation", "readout", "loss", "at", "target")  # options o
 OPTIONS: Mapping[str, str] = {
     "T": "--T", "batch": "--batch", "sizes": "--size", "weights": "--weights", "layer": "--layer", "read": "--read",
     "scheme": "--scheme", "roles": "--role", "gain": "--gain", "text": "--text", "vectors": "--vectors",
+    "unknown": "--unknown",
     "source": "--input", "scale": "--scale", "state_scale": "--state-scale", "memory": "--memory", "net": "CELL",
     "names": "--array",
 }  # fmt: skip

@@ -356,6 +356,8 @@ def _finished(file: Checkpoint, model: Model, dtype: Any) -> Model:
     for name, array in model.params.items():
         array = np.array(array, dtype=dtype or (array.dtype if array.dtype.kind == "f" else float))
         if not np.isfinite(array).all():
+            own = ((n, a) for n, a in file.arrays.items() if not np.isfinite(a).all())
+            name, array = next(own, (name, array))  # as the file calls it; a sum of two may be what is not finite
             place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
             raise InputError(f"{file.path}: {name}{list(place)} is {array[place]}; expected finite numbers")
         params[name] = array

@@ -137,7 +137,7 @@ def _embedded(
             hint = f"; spelt alike: {', '.join(near)}" if near else ""
             raise InputError(
                 f"there is no vector for {token!r} (word {len(kept) + 1}){hint}. "
-                "unknown='zero' takes the zero vector for it, 'skip' leaves it out"
+                "unknown='zero' takes the zero vector for it, unknown='skip' leaves it out"
             )
         without += [token] if found is None else []
         if found is None and unknown == "skip":

@@ -230,3 +230,14 @@ def test_options_that_do_not_fit_are_named(options, message, tmp_path):
     np.savez(tmp_path / "m.npz", **lstm())
     with pytest.raises(InputError, match=message):
         load(tmp_path / "m.npz", **options)
+
+
+def test_a_number_that_is_none_is_named_as_the_file_names_its_array(tmp_path):
+    state = {
+        "rnn.weight_ih_l0": np.ones((16, 2)), "rnn.weight_hh_l0": np.ones((16, 4)),
+        "rnn.bias_ih_l0": np.ones(16), "rnn.bias_hh_l0": np.ones(16),
+    }  # fmt: skip
+    state["rnn.bias_hh_l0"][13] = np.nan
+    np.savez(tmp_path / "lstm.npz", **state)
+    with pytest.raises(InputError, match=r"lstm\.npz: rnn\.bias_hh_l0\[13\] is nan; expected finite"):
+        load(tmp_path / "lstm.npz")
