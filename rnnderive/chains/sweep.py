@@ -12,13 +12,14 @@ import dataclasses
 import functools
 import os
 import pickle
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -133,7 +134,9 @@ def sweep(
 
         missing = {key: point for key, point in tasks.items() if key not in done}
         try:
-            with _shown(len(tasks), len(done), progress) as advance:
+            with _shown(
+                len(tasks), len(done), progress, "" if executor is None else "starting the workers …"
+            ) as advance:
 
                 def keep(record: Record) -> None:
                     if file:
@@ -186,7 +189,36 @@ def processes(workers: int | None = None) -> ProcessPoolExecutor:
     if workers is None:
         usable = getattr(os, "sched_getaffinity", None)
         workers = len(usable(0)) if usable else os.cpu_count()
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return _Workers(workers, mp_context=get_context("spawn"), initializer=_end_without_a_word)
+
+
+class _Workers(ProcessPoolExecutor):
+    """Processes that control-C ends without a word of their own, also while they start: this one speaks for all."""
+
+    def submit(self, *task: Any, **named: Any) -> Future[Any]:
+        with _interrupts_waiting():
+            return super().submit(*task, **named)
+
+
+@contextmanager
+def _interrupts_waiting() -> Iterator[None]:
+    """Control-C waits; a process that is started meanwhile inherits that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # started inside, it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_without_a_word() -> None:
+    """In a worker that is ready: control-C ends it, as it does a program that is not Python's."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _measure(
@@ -291,8 +323,8 @@ def _hold_to_one_thread() -> None:
 
 
 @contextmanager
-def _shown(size: int, done: int, progress: bool | None) -> Iterator[Callable[[Record], None]]:
-    """A bar on the standard error, if wanted."""
+def _shown(size: int, done: int, progress: bool | None, first: str) -> Iterator[Callable[[Record], None]]:
+    """A bar on the standard error, if wanted; until there is a measurement it says what is done first."""
     if not (sys.stderr.isatty() if progress is None else progress):
         yield lambda record: None
         return
@@ -307,7 +339,7 @@ def _shown(size: int, done: int, progress: bool | None) -> Iterator[Callable[[Re
         TextColumn("{task.description}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task, failed = bar.add_task("", total=size, completed=done), 0
+        task, failed = bar.add_task(first, total=size, completed=done), 0
 
         def advance(record: Record) -> None:
             nonlocal failed

@@ -591,3 +591,32 @@ def test_a_measure_does_not_change_the_points() -> None:
 
 def test_measures_module_is_what_workers_import() -> None:
     assert measures.radius.__module__ == "tests.chains.measures"
+
+
+ENDED_AT_ITS_START = """
+import os, signal
+from rnnderive.chains import SweepInterrupted, processes, sweep
+
+def measure(point, seed):
+    return {"a": 1.0}
+
+if __name__ == "__mp_main__":
+    os.killpg(0, signal.SIGINT)  # control-C, while a worker starts
+
+if __name__ == "__main__":
+    try:
+        with processes(2) as pool:
+            sweep(measure, {"a": [1, 2, 3]}, executor=pool, progress=True)
+    except SweepInterrupted as stopped:
+        print(stopped)
+"""
+
+
+def test_workers_that_are_interrupted_at_their_start_say_nothing(tmp_path):
+    (tmp_path / "script.py").write_text(ENDED_AT_ITS_START)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        capture_output=True, text=True, start_new_session=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("0 of 3 measurements were done") and "Traceback" not in done.stderr
+    assert "starting the workers" in done.stderr
