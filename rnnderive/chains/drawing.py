@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "band",
+    "beyond",
     "blocks",
+    "clipped",
     "legend",
     "look",
     "new_axes",
@@ -25,10 +27,12 @@ __all__ = [
     "shown",
     "thin",
     "whole_numbers",
+    "within",
 ]
 
 MOST_POINTS = 2000  # of a curve: no picture shows more
 FEW = 3.0  # powers of ten on an axis
+ROOM = 0.5  # of what is measured: so far above it a bound still fits
 
 
 def new_figure(height: float) -> Figure:
@@ -83,8 +87,9 @@ def shown(logs: Any) -> Any:
 
 
 def of_nothing(label: str, line: Any) -> str:
-    """A curve that is zero throughout cannot be seen; its label says so."""
-    return label if np.isfinite(line).any() else f"{label}: exactly zero"
+    """What is zero cannot be seen on an axis of powers; the label says so."""
+    seen = np.isfinite(line)
+    return label if seen.all() else f"{label}, 0 where not drawn" if seen.any() else f"{label}: exactly zero"
 
 
 def powers(ax: Axes) -> None:
@@ -100,6 +105,23 @@ def powers(ax: Axes) -> None:
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
     whole_numbers(ax)
+
+
+def clipped(ax: Axes) -> float:
+    """How high powers of ten are shown: what is drawn so far, and some room for bounds above it."""
+    low, high = ax.get_ylim()
+    return high + ROOM * max(high - low, FEW)
+
+
+def beyond(tens: Any, top: float) -> str:
+    """What a label says of a curve that leaves the picture."""
+    highest = np.nanmax(tens, initial=-np.inf)
+    return f", leaves the picture for $10^{{{highest:.0f}}}$" if highest > top else ""
+
+
+def within(ax: Axes, top: float) -> None:
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, min(high, top))
 
 
 def _round_numbers(low: float, high: float) -> Any:

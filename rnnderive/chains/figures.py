@@ -14,7 +14,9 @@ from rnnderive import printing as pr
 from rnnderive.chains.census import Gate
 from rnnderive.chains.drawing import (
     band,
+    beyond,
     blocks,
+    clipped,
     legend,
     look,
     new_axes,
@@ -24,6 +26,7 @@ from rnnderive.chains.drawing import (
     shown,
     thin,
     whole_numbers,
+    within,
 )
 from rnnderive.chains.paths import Path
 from rnnderive.chains.trace import MOST_BYTES, middle
@@ -42,6 +45,7 @@ __all__ = ["Plots"]
 FIGURES = ("norms", "contributions", "spectrum", "paths", "gates", "gate_means", "drift", "truncation")
 MOST_STEPS = 20_000  # for what takes long
 MOST_TOKENS = 40
+NEAR = 0.06  # of an axis: less is too near for two numbers
 
 
 class Plots:
@@ -86,17 +90,26 @@ class Plots:
             band(ax, a.lags, a.operator, 0, "chain $\\|P_{T,k}\\|_2$")
             if a.trace.speaks:
                 lags = np.arange(len(a.gradient))
-                band(ax, lags, a.gradient - a.gradient[0], 1, "gradient $\\|\\partial L/\\partial s^k\\|$, from 1")
+                band(
+                    ax,
+                    lags,
+                    a.gradient - a.gradient[0],
+                    1,
+                    "gradient $\\|\\partial L/\\partial s^k\\|$, scaled to begin at 1",
+                )
             limits = a.bounds
+            along, top = shown(middle(limits.logs)) / np.log(10), clipped(ax)
             ax.plot(
-                *thin(limits.lags, shown(middle(limits.logs)) / np.log(10)), color="#777777", linestyle=":",
-                linewidth=1.2, label="bound along this run",
+                *thin(limits.lags, along), color="#777777", linestyle=":", linewidth=1.2,
+                label=f"bound along this run{beyond(along, top)}",
             )  # fmt: skip
             if np.isfinite(limits.limit) and limits.limit > 0:
+                whatever = limits.whatever / np.log(10)
                 ax.plot(
-                    *thin(limits.lags, limits.whatever / np.log(10)), color="#777777", linestyle=(0, (6, 2)),
-                    linewidth=1.0, label=f"bound whatever the run, {limits.limit:.3g}$^{{T-k}}$",
+                    *thin(limits.lags, whatever), color="#777777", linestyle=(0, (6, 2)), linewidth=1.0,
+                    label=f"bound whatever the run, {limits.limit:.3g}$^{{T-k}}${beyond(whatever, top)}",
                 )  # fmt: skip
+            within(ax, top)
             ax.set(xlabel="distance $T-k$ in steps", ylabel="norm")
             powers(ax)
             legend(ax)
@@ -116,8 +129,9 @@ class Plots:
             for k, name in enumerate(names):
                 found = a.contributions(name)
                 band(ax, np.arange(1, a.trace.T + 1), found.logs, k, _name(name))
-            ax.set(xlabel="step $k$", ylabel="norm of the summand of step $k$")
+            ax.set(ylabel="norm of the summand of step $k$")
             powers(ax)
+            self._label_steps(ax, "k")
             legend(ax)
         return ax
 
@@ -199,12 +213,12 @@ class Plots:
             raise InputError(f"this cell, with the states {', '.join(self.analysis.states)}, has no gate to draw")
         return self.analysis.gates
 
-    def _label_steps(self, ax: Axes) -> None:
+    def _label_steps(self, ax: Axes, letter: str = "t") -> None:
         tokens = self.analysis.tokens
         if tokens and len(tokens) <= MOST_TOKENS:
             ax.set_xticks(np.arange(1, len(tokens) + 1), [_words(w) for w in tokens], rotation=60, ha="right")
         else:
-            ax.set(xlabel="step $t$")
+            ax.set(xlabel=f"step ${letter}$")
             whole_numbers(ax)
 
     def drift(self, ax: Axes | None = None, state: str | None = None) -> Axes:
@@ -223,19 +237,22 @@ class Plots:
             for low, high, shade, words in ((0, -1, 0.18, "5 to 95 %"), (1, -2, 0.35, "quartiles")):
                 ax.fill_between(x, values[low], values[high], color=COLOURS[0], alpha=shade, linewidth=0, label=words)
             ax.plot(x, values[2], color=COLOURS[0], label="median")
-            ax.set(xlabel="step $t$", ylabel=f"entries of {_name(name)}")
-            whole_numbers(ax)
+            ax.set(ylabel=f"entries of {_name(name)}")
+            self._label_steps(ax)
             legend(ax)
         return ax
 
     def truncation(
         self, ax: Axes | None = None, kinds: tuple[Literal["window", "detach"], ...] = ("window", "detach")
     ) -> Axes:
-        """The bias of truncated back-propagation against its length, both ways of truncating."""
+        """The bias of truncated back-propagation against its length, both ways of truncating.
+
+        Of a loss at T alone the last of the detached chunks is what counts: it has T mod K steps, or K.
+        """
         from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
         trace = self.analysis.trace
-        at_last = "; the last chunk, which the loss at $T$ reaches, has $T$ mod $K$, or $K$"
+        at_last = ", the last after $T$ mod $K$"
         once = bool(trace.last == trace.T and not trace.impulses[:-1].any())
         with style():
             ax = new_axes(ax, 6.4)
@@ -246,13 +263,18 @@ class Plots:
                     "detach": f"detached every $K$ steps{at_last if once else ''}",
                 }[kind]
                 bias = np.where(found.bias > 1e-13, found.bias, np.nan)  # the rest is rounding
-                ax.plot(found.steps, bias, label=of_nothing(words, bias), **look(k, 1))
+                seen = found.steps[np.isfinite(bias)]
+                if len(seen) and seen[-1] < found.steps[-1]:
+                    words += f"; 0 for $K > {seen[-1]}$"
+                ax.plot(found.steps, bias, label=words if len(seen) else of_nothing(words, bias), **look(k, 1))
             tall = any(np.isfinite(line.get_ydata()).any() for line in ax.lines)  # one step has no bias to draw
             ax.set(
                 xscale="log", yscale="log" if tall else "linear", xlabel="$K$", ylabel="bias $\\|G - G_K\\| / \\|G\\|$",
                 xlim=(0.9 * found.steps[0], 1.1 * found.steps[-1]),
             )  # fmt: skip
-            ax.xaxis.set_major_locator(FixedLocator(found.steps))  # they double: a dozen at most
+            end = found.steps[-1]
+            ticks = [n for n in found.steps if n == end or np.log(end / n) > NEAR * np.log(end)]
+            ax.xaxis.set_major_locator(FixedLocator(ticks))  # they double: a dozen at most
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
             ax.xaxis.set_minor_locator(NullLocator())
             legend(ax, 1)

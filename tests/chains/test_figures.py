@@ -267,3 +267,44 @@ def test_gates_are_drawn_into_a_subfigure():
     left, right = Figure(layout="constrained").subfigures(1, 2)
     assert analysis("lstm").plot.gates(figure=left) is left
     assert len(left.axes) == 4 and not right.axes  # three gates and the colours
+
+
+def labels(ax):
+    return [t.get_text() for t in ax.get_legend().get_texts()]
+
+
+def test_words_stand_below_the_steps_of_every_figure_over_steps():
+    net = rd.cells.lstm()
+    words = ["a", "cat", "exists"]
+    params = rd.weights.initialise(net, 0, sizes={"h": 4, "x": 2, "y": 1})
+    found = rd.analyze(net, params, {"x": np.ones((3, 2)), "target": np.ones(1)}, tokens=words)
+    for name in ("contributions", "drift", "gate_means"):
+        ax = getattr(found.plot, name)()
+        assert [t.get_text() for t in ax.get_xticklabels()] == words, name
+
+
+def test_a_bound_far_above_the_measurement_leaves_the_picture_and_says_so():
+    """U is nilpotent up to 10⁻³: norms fall, while the bound ‖U‖₂^l grows by a power of ten a step."""
+    net = Recurrence.parse("h[t] = tanh(U @ h[t-1])\nL = sum(h[T])")
+    U = np.array([[0.5, 10.0], [0.0, 0.5]])
+    ax = rd.analyze(net, {"U": U}, {"T": 60, "h0": np.full(2, 1e-9)}).plot.norms()
+    assert ax.get_ylim()[1] < 20
+    assert any(re.search(r"bound along this run, leaves the picture for \$10\^\{6\d\}", w) for w in labels(ax))
+    ax = rd.analyze(net, {"U": 0.5 * np.eye(2)}, {"T": 60, "h0": np.full(2, 1e-9)}).plot.norms()
+    assert not any("leaves" in w for w in labels(ax))
+
+
+def test_a_bias_of_zero_is_said_and_the_last_numbers_do_not_collide():
+    net = Recurrence.parse("h[t] = tanh(U @ h[t-1] + x[t])\nL = sum(h[T])")
+    ax = rd.analyze(net, {"U": 0.9 * np.eye(2)}, {"x": np.full((70, 2), 0.1)}).plot.truncation()
+    assert "; 0 for $K > 64$" in labels(ax)[0]
+    assert ax.get_xticks().tolist() == [1, 2, 4, 8, 16, 32, 70]
+
+
+def test_a_step_that_adds_exactly_nothing_is_said():
+    """W_f multiplies C0 = 0 at step 1, so that its summand there is 0; that of W_i is not."""
+    net = rd.cells.lstm()
+    params = rd.weights.initialise(net, 0, sizes={"h": 4, "x": 2, "y": 1})
+    found = rd.analyze(net, params, {"x": np.ones((9, 2)), "target": np.ones(1)})
+    ax = found.plot.contributions("W_f", "W_i")
+    assert ["0 where not drawn" in w for w in labels(ax)] == [True, False]
