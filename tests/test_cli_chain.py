@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import re
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rnnderive.chains.ensemble import Ensemble
 from rnnderive.cli import app
 from rnnderive.weights import SAMPLE
 
@@ -366,3 +368,9 @@ def test_what_becomes_of_a_word_without_a_vector_is_chosen(unknown, words, note)
     options = ("--text", "a dog exists", "--vectors", str(SAMPLE), "--unknown", unknown)
     status, told, _ = call("chain", "vanilla", *options)
     assert status == 0 and f"input: {words} words, vectors of" in told and note in told
+
+
+def test_the_help_of_a_sweep_says_what_is_taken_where_nothing_is_set():
+    usual = {f.name: f.default for f in dataclasses.fields(Ensemble)}
+    told = " ".join(re.sub("[│|]", " ", call("sweep", "--help")[1]).split())
+    assert f"T={usual['T']} and state_scale={usual['state_scale']:g} unless given" in told

@@ -61,7 +61,7 @@ def sweep(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="What is the same everywhere, as in T=200 or scheme=chrono.",
+            help="What is the same everywhere, as in T=200; T=200 and state_scale=1 unless given.",
             show_default=False,
         ),
     ] = None,
