@@ -17,6 +17,9 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy  # noqa: F401  (threadpool_info tells of libraries that are loaded)
+from threadpoolctl import threadpool_info
+
 from rnnderive import cells
 from rnnderive import report as rp
 
@@ -39,9 +42,11 @@ NAMES = tuple(dict.fromkeys((*WHOLE, *cells.LIBRARY)))  # the cell of the lectur
 
 
 def packages() -> str:
-    """What the bytes of a report depend on, in one line."""
+    """What the bytes of a report depend on, in one line: last digits come from the kernels for a processor."""
     python = ".".join(map(str, sys.version_info[:2]))
-    return "# " + ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in PACKAGES)])
+    kernels = {i["architecture"] for i in threadpool_info() if i["user_api"] == "blas" and "architecture" in i}
+    names = (f"{name} {version(name)}" for name in PACKAGES)
+    return "# " + ", ".join([f"Python {python}", *names, f"BLAS for {' '.join(sorted(kernels)) or 'any processor'}"])
 
 
 def place(name: str) -> str:
