@@ -178,11 +178,11 @@ def identical(
     Examples
     --------
     >>> from rnnderive.language import Recurrence
-    >>> a = Recurrence.parse("h[t] = tanh(a * x[t] + h[t-1])", loss=None)
-    >>> b = Recurrence.parse("h[t] = 2 * sigmoid(2 * (h[t-1] + x[t] * a)) - 1", loss=None)
+    >>> a = Recurrence.parse("h[t] = softplus(a * x[t] + h[t-1])", loss=None)
+    >>> b = Recurrence.parse("h[t] = log(1 + exp(h[t-1] + x[t] * a))", loss=None)
     >>> print(identical(a, b))
     equal (decided in digits)
-    >>> print(identical(a["h"].right, b["h"].right.args[0], a, digits=False))
+    >>> print(identical(a["h"].right, b["h"].right.args[1], a, digits=False))
     different at left[t=1][0, 0] (decided in field)
     """
     if isinstance(a, Recurrence) and isinstance(b, Recurrence):

@@ -180,7 +180,7 @@ def test_a_package_that_is_not_installed_is_named(suffix, package, tmp_path, mon
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rnn.weight_hh_l0": np.full((4 * N, N), np.nan)}, r"W_f\[0, 0\] is nan; expected finite"),
+        ({"rnn.weight_hh_l0": np.full((4 * N, N), np.nan)}, r"rnn\.weight_hh_l0\[0, 0\] is nan; expected finite"),
         ({"rnn.weight_ih_l0": np.ones((4 * N + 1, D))}, r"input weights have the shape \(17, 5\); expected \(16, 5\)"),
         ({"rnn.weight_hh_l0": np.ones((4 * N, N + 1))}, r"has 16 rows of gates for 5 units; expected 1 \(RNN\)"),
         ({"rnn.bias_hh_l0": np.ones(3)}, r"the recurrent bias have the shape \(3,\); expected \(16,\)"),
