@@ -48,7 +48,13 @@ def process(*words: str, program: tuple[str, ...] = ("-m", "rnnderive"), **more:
     return subprocess.Popen(
         [sys.executable, *program, *words],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        preexec_fn=interruptible,
     )  # fmt: skip
+
+
+def interruptible():
+    """Control-C reaches a process whose ancestors, run in the background, have switched it off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 # ---------------------------------------------------------------- help

@@ -621,6 +621,7 @@ def test_workers_that_are_interrupted_at_their_start_say_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, str(tmp_path / "script.py")],
         capture_output=True, text=True, start_new_session=True, timeout=60, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background switches it off
     )  # fmt: skip
     assert done.stdout.startswith("0 of 3 measurements were done") and "Traceback" not in done.stderr
     assert "starting the workers" in done.stderr
