@@ -6,6 +6,7 @@ that a gradient is the sum (of a parameter) or the sequence (of what each member
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -116,7 +117,8 @@ def one_blas_thread() -> Iterator[None]:
     """BLAS at one thread; the first that enters sets it, the last that leaves sets it back."""
     with _Held.lock:
         if _Held.count == 0:
-            _Held.limit = _controller().limit(limits=1, user_api="blas")
+            loaded = tuple(name in sys.modules for name in _WITH_BLAS)
+            _Held.limit = _controller(loaded).limit(limits=1, user_api="blas")
             _Held.limit.__enter__()
         _Held.count += 1
     try:
@@ -128,8 +130,12 @@ def one_blas_thread() -> Iterator[None]:
                 _Held.limit.__exit__(None, None, None)
 
 
-@lru_cache(maxsize=1)
-def _controller() -> Any:
+_WITH_BLAS = ("scipy.linalg", "scipy.linalg.cython_blas", "torch")  # what brings a BLAS of its own
+
+
+@lru_cache(maxsize=8)
+def _controller(loaded: tuple[bool, ...]) -> Any:
+    """What holds the libraries back that are loaded now; looking for them takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
