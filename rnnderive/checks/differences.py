@@ -37,9 +37,8 @@ __all__ = [
 STEP = 1e-30
 LARGEST, ENTRY = 1e-12, 1e-9
 # An entry is a sum of products, each rounded to 2.2e-16 of itself and at most about as large as the
-# array's largest entry: where they cancel, a few dozen roundings are left of the entry, and more where a
-# slope is small: 1 - tanh(a)**2 is rounded to 1e-16 of 1, not of itself.
-FLOOR = 1e-13
+# array's largest entry: where they cancel, a few dozen roundings (45 of them) are left of the entry.
+FLOOR = 1e-14
 
 
 @dataclass(frozen=True)

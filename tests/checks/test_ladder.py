@@ -51,9 +51,9 @@ def test_truncation_of_loops_in_both_directions_is_left_out_with_a_reason() -> N
         (1.0, 1 + 2e-13, True),
         (1.0, 1 + 2e-12, False),  # 1e-12 of the largest
         (1e-5, 1e-5 * (1 + 5e-10), True),
-        (1e-5, 1e-5 * (1 + 3e-8), False),  # 1e-9 of itself
-        (0.0, 5e-14, True),  # rounding of the largest
-        (0.0, 5e-13, False),
+        (1e-5, 1e-5 * (1 + 1e-8), False),  # 1e-9 of itself
+        (0.0, 5e-15, True),  # rounding of the largest
+        (0.0, 5e-14, False),
         (1e-5, np.nan, False),
     ],
 )
