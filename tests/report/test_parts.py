@@ -190,8 +190,6 @@ def plain(text: Any) -> str:
 @pytest.mark.parametrize("name", ["dense", "gru_reset_after", "peephole_lstm", "mingru", "bidirectional_rnn"])
 @pytest.mark.parametrize("lang", ["en", "ru"])
 def test_every_part_of_any_cell_can_be_numbered_and_printed(name: str, lang: str) -> None:
-    if lang == "ru" and name not in ("dense", "mingru"):
-        pytest.skip("one language for the larger cells")
     document = rp.cell_document(cells.load(name), name, lang=lang, parts=QUICK)
     assert len(document.sections) >= len(QUICK) - 1
     assert rp.typst_source(document) and rp.latex_source(document)
