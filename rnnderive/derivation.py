@@ -24,7 +24,7 @@ from rnnderive.language.syntax import LOSSES, UNARY
 from rnnderive.language.terms import Term, t
 from rnnderive.printing import Told
 from rnnderive.programs import Program, prepare
-from rnnderive.programs.checkpoint import checkpointed
+from rnnderive.programs.checkpoint import check_snapshots, checkpointed
 from rnnderive.programs.compiled import CompiledProgram, check_numba, or_numpy
 from rnnderive.programs.threads import check_threads
 
@@ -290,6 +290,9 @@ class Derivation(Told):
             check_numba()
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
+        check_snapshots(snapshots)
+        if not (reuse is None or isinstance(reuse, bool)):
+            raise InputError(f"reuse is {reuse!r}; expected True, False, or None to decide by how much a call needs")
         key = (backend, threads, memory, snapshots, reuse)
         if key not in self._programs:
             self._programs[key] = self._gradient(*key)

@@ -22,7 +22,7 @@ from rnnderive.programs.arrays import Arrays
 from rnnderive.programs.program import Program
 from rnnderive.programs.sizes import size_of
 
-__all__ = ["Checkpointed", "advances", "checkpointed", "reversal"]
+__all__ = ["Checkpointed", "advances", "check_snapshots", "checkpointed", "reversal"]
 
 Action = tuple[Literal["advance", "reverse"], int, int]
 
@@ -78,6 +78,18 @@ def reversal(start: int, stop: int, snapshots: int) -> Iterator[Action]:
         yield "reverse", start, start + 1
 
 
+def check_snapshots(snapshots: Any) -> None:
+    """Refuse what is no number of snapshots.
+
+    Raises
+    ------
+    InputError
+    """
+    single = isinstance(snapshots, int) and not isinstance(snapshots, bool) and snapshots >= 1
+    if not single and not (isinstance(snapshots, str) and snapshots == "sqrt"):
+        raise InputError(f"snapshots is {snapshots!r}; expected 'sqrt', or how many states to keep, from 1")
+
+
 def checkpointed(
     net: Recurrence,
     wrt: Iterable[str],
@@ -104,9 +116,7 @@ def checkpointed(
         For a network that cannot be cut in time (see :func:`rnnderive.calculus.segments`), and for a wrong
         number of snapshots.
     """
-    single = isinstance(snapshots, int) and not isinstance(snapshots, bool) and snapshots >= 1
-    if snapshots != "sqrt" and not single:
-        raise InputError(f"snapshots is {snapshots!r}; expected 'sqrt', or how many states to keep, from 1")
+    check_snapshots(snapshots)
     names = tuple(wrt)
     cut = segments(net)
     entering = [f"{s}0" for s in cut.states]

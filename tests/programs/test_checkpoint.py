@@ -142,10 +142,19 @@ def test_what_cannot_be_cut_is_refused(text: str, message: str) -> None:
         derive(text).lambdify(memory="checkpoint")
 
 
-@pytest.mark.parametrize("options", [{"memory": "little"}, {"memory": "checkpoint", "snapshots": 0}])
-def test_options_are_checked(options: Any) -> None:
-    with pytest.raises(InputError, match=r"memory is|snapshots is"):
-        derive(cells.vanilla()).lambdify(**options)
+WRONG: list[dict[str, Any]] = [
+    {"memory": "little"}, *({"snapshots": k} for k in (0, -4, True, 1.0, [3], "all")), {"reuse": [1]}, {"reuse": "yes"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("memory", ["all", "checkpoint"])
+@pytest.mark.parametrize("options", WRONG)
+def test_options_are_checked(options: dict[str, Any], memory: str) -> None:
+    """Also beside a program that was made with an option that is equal to it, as True is to 1."""
+    d = derive(cells.vanilla())
+    d.lambdify(memory=memory, snapshots=1)
+    with pytest.raises(InputError, match=rf"{next(iter(options))} is .*; expected"):
+        d.lambdify(**{"memory": memory, **options})
 
 
 def test_runs_of_one_program_do_not_disturb_each_other() -> None:
