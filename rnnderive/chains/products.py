@@ -320,9 +320,11 @@ def _row_log_norms(rows: Array, exponent: Array) -> Array:
 
 
 def _spectral_norm(matrices: Array) -> Array:
-    """From the largest eigenvalue of M Mᵀ, which is as precise as it is large; squares are in range."""
-    wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.swapaxes(-1, -2)
-    return np.sqrt(np.maximum(np.linalg.eigvalsh(wide @ wide.swapaxes(-1, -2))[..., -1], 0.0))
+    """From the largest eigenvalue of M Mᵀ, which is as precise as it is large; scaled, so that squares are in range."""
+    near_one = Scaled.of(matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.swapaxes(-1, -2))
+    wide = near_one.matrix
+    squares = np.linalg.eigvalsh(wide @ wide.swapaxes(-1, -2))[..., -1]
+    return np.ldexp(np.sqrt(np.maximum(squares, 0.0)), near_one.exponent)
 
 
 def _log(norms: Array) -> Array:

@@ -214,3 +214,10 @@ def test_norms_of_some_columns_of_some_rows():
     for lag, norm in zip([0, 3, 150], found, strict=True):
         product = np.linalg.multi_dot([np.eye(6), *J[150 - lag :][::-1], np.eye(6)])
         assert norm == pytest.approx(np.log(np.linalg.norm((G @ product)[:, 2:5], 2)), rel=1e-10)
+
+
+def test_columns_far_below_the_others_are_small_and_not_zero():
+    """A gate closed by a sigmoid of −460: what goes through it is 10⁻²⁰⁰ of what does not, and l times that."""
+    J = np.tile([[1.0, 1e-200], [0.0, 1.0]], (3, 1, 1))
+    found = row_log_norms(np.array([[1.0, 0.0]]), J, columns=slice(1, 2))
+    np.testing.assert_allclose(found, [-np.inf, *np.log([1e-200, 2e-200, 3e-200])], rtol=1e-12)
