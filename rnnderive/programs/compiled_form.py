@@ -16,6 +16,7 @@ from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
+from rnnderive.programs.compiled_support import has_loop
 from rnnderive.programs.layout import depends_on_time, kind
 from rnnderive.programs.passes import (
     bundle_deltas,
@@ -150,6 +151,8 @@ class _Form:
         """An entrywise term; the operations in it get names."""
         match term:
             case tm.At() if kind(term) == "matrix":
+                raise NotCompiled(term)
+            case tm.Apply() if not has_loop(term.name):
                 raise NotCompiled(term)
             case tm.Plus() | tm.Times() | tm.Power() | tm.Apply() | tm.Where():
                 return term.rebuild(*(self.entry(a) for a in term.terms))

@@ -261,7 +261,7 @@ class _Compiled(Module):
 def _names(net: Recurrence, origin: Recurrence) -> dict[str, str]:
     """Identifiers that are none of the code's own words."""
     found = _identifiers(net, origin)
-    own = OWN | SUPPORT.keys() | {"exp", "tanh"}
+    own = OWN | SUPPORT.keys()
     taken = set(found.values()) | own
     for n, name in found.items():
         if name in own:

@@ -2,14 +2,18 @@
 
 exp, tanh and sigmoid have no branches, so that LLVM computes several entries at once: x = k log 2 + r with
 |r| ≤ log(2) / 2, a polynomial in r, and 2^k by its bits (Cody and Waite 1980).  tanh goes through exp(2|x|) − 1,
-so that it keeps its digits near 0.
+so that it keeps its digits near 0.  What the table of functions says for NumPy is taken from there, where it says
+the same of one number.
 """
 
 from __future__ import annotations
 
 import math
+import re
 
-__all__ = ["HEAD", "OWN", "SUPPORT", "exponential"]
+from rnnderive.language.functions import FUNCTIONS
+
+__all__ = ["HEAD", "OWN", "SUPPORT", "exponential", "has_loop"]
 
 # Words of the generated code's own, which no array is called by.
 OWN = {"B", "T", "member", "first", "row", "i", "j", "k", "t", "work", "used", "empty", "loss", "compute"}
@@ -70,36 +74,6 @@ def sigmoid(x):
 ''',
     """\
 @small
-def expm1(x):
-    return math.expm1(x)
-""",
-    """\
-@small
-def log(x):
-    return math.log(x)
-""",
-    """\
-@small
-def sqrt(x):
-    return math.sqrt(x)
-""",
-    """\
-@small
-def rsqrt(x):
-    return real(1) / math.sqrt(x)
-""",
-    """\
-@small
-def sin(x):
-    return math.sin(x)
-""",
-    """\
-@small
-def cos(x):
-    return math.cos(x)
-""",
-    """\
-@small
 def relu(x):
     return x if x > real(0) else real(0)
 """,
@@ -135,16 +109,6 @@ def normal_cdf(x):
 @small
 def normal_pdf(x):
     return exp(real(-0.5) * x * x) * real(0.3989422804014327)
-""",
-    """\
-@small
-def gelu(x):
-    return x * normal_cdf(x)
-""",
-    """\
-@small
-def silu(x):
-    return x * sigmoid(x)
 """,
     '''\
 @small
@@ -297,14 +261,13 @@ def full(a, *shape):
 def exponential(dtype: str) -> dict[str, str]:
     """The text of exp and of tanh in float64 or float32."""
     if dtype == "float64":
-        degree, magic, bits = 13, "6755399441055744.0", 53
+        degree, magic = 13, "6755399441055744.0"
         low, high = "-708.3", "709.78"
         first, second = "0.6931471803691238", "1.9082149292705877e-10"
     else:
-        degree, magic, bits = 7, "12582912.0", 24
+        degree, magic = 7, "12582912.0"
         low, high = "-87.3", "88.72"
         first, second = "0.693359375", "-0.00021219444"
-    del bits
     polynomial = [f"    q = real({1 / math.factorial(degree)!r})"]
     polynomial += [f"    q = q * r + real({1 / math.factorial(k)!r})" for k in range(degree - 1, 1, -1)]
 
@@ -343,4 +306,16 @@ def _name(text: str) -> str:
     return text.split("def ")[1].split("(")[0]
 
 
-SUPPORT: dict[str, str] = {_name(text): text for text in _TEXTS}
+def _from_the_table() -> dict[str, str]:
+    """The functions whose NumPy source reads as well for one number; their numbers in the type that is computed in."""
+    plain = {n: f.numpy for n, f in FUNCTIONS.items() if not re.search(r"def |x\.|where", f.numpy)}
+    typed = {n: re.sub(r"(?<![\w.])\d+(?![\w.])", r"real(\g<0>)", code) for n, code in plain.items()}
+    return {n: f"@small\ndef {n}(x):\n    return {code}\n" for n, code in typed.items()}
+
+
+SUPPORT: dict[str, str] = _from_the_table() | {_name(text): text for text in _TEXTS}
+
+
+def has_loop(name: str) -> bool:
+    """Whether compiled loops have an elementwise function; ``abs`` is Python's own."""
+    return name in SUPPORT or name == "abs"

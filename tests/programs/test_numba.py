@@ -266,6 +266,15 @@ def test_a_term_without_a_loop_is_computed_by_numpy_with_a_warning() -> None:
         form(d.adjoint, ["L"])
 
 
+def test_a_function_without_a_loop_is_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is added to the table may be written for arrays alone."""
+    d = rd.derive("s[t] = softsign(a * s[t-1] + x[t])\nL = sum(s[T])")
+    form(d.adjoint, ["L"])
+    monkeypatch.delitem(SUPPORT, "softsign")
+    with pytest.raises(NotCompiled, match=r"no compiled loop for Apply .*: softsign"):
+        form(d.adjoint, ["L"])
+
+
 @needs_numba
 def test_complex_arrays_are_left_to_numpy() -> None:
     d = rd.derive(rd.cells.vanilla())
