@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,10 @@ class Course:
         if not compiled.timed:  # the same at every step
             inputs["T"] = last - first + 1 if compiled.whole else 1
         params = {n: self.params[n] for n in compiled.program.net.parameters}
-        compute = compiled.program.raw
-        # A size that no array of this term fixes is known from the run.
-        compute.__globals__.update({str(s): n for s, n in self.sizes.items()})
+        raw: Any = compiled.program.raw
+        # A size that no array of this term fixes is known from the run; the program is for runs of all sizes.
+        known = {**raw.__globals__, **{str(s): n for s, n in self.sizes.items()}}
+        compute = FunctionType(raw.__code__, known, raw.__name__, raw.__defaults__)
         value = np.asarray(compute(params, inputs)["value"])
         if value.size == np.prod(shape, dtype=int):
             return np.broadcast_to(value.reshape(shape), whole)

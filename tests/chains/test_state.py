@@ -162,6 +162,19 @@ def test_a_term_piece_by_piece_is_the_term_at_once(name, batch, monkeypatch):
         assert name == "state by time" or len(pieces) == 3
 
 
+def test_a_term_that_is_compiled_once_serves_runs_of_all_sizes_and_keeps_none():
+    """How wide h is in W[:, 0:size(h)] only a run knows; runs may go on side by side."""
+    net = Recurrence.parse("c[t] = tanh(W @ [h[t-1], x[t]])\nh[t] = tanh(A @ c[t])\nL = sum(h[T])")
+    (chain,) = state.chains(net)
+    (part,) = (n for n in tm.members(chain.jacobian) if str(n) == "W[:, 0:size(h)]")
+    before = set(course._compiled(net, part).program.raw.__globals__)
+    for size in (2, 5):
+        W = np.arange(2.0 * (size + 1)).reshape(2, size + 1)
+        found = course.run(net, {"W": W, "A": np.ones((size, 2))}, {"x": np.ones((3, 1))})
+        np.testing.assert_array_equal(found.along(part)[0], W[:, :size])
+    assert set(course._compiled(net, part).program.raw.__globals__) == before
+
+
 def test_what_a_term_reads_outside_the_run_is_its_initial_state():
     here = at("input at a lag")
     run = course.run(network("input at a lag"), here.params, here.inputs)
