@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "report"]
 
 WHOLE = ("lecture", "comparison", "chains")  # reports that are what they are
-LONG = 50  # steps of the lengthened run
 
 
 class Engine(StrEnum):
@@ -126,7 +125,8 @@ def report(
         given = {**options, "--lang": None if lang == "en" else lang}
         path = _cell(
             name, found, weights, output, engine.value, formats, lang=lang, command=_command(name, given),
-            detail=detail.value if detail else "lecture", parts=chosen, T=horizon or 3, seed=seed or 0,
+            detail=detail.value if detail else "lecture", parts=chosen, T=3 if horizon is None else horizon,
+            seed=seed or 0,
         )  # fmt: skip
     typer.echo(str(path))
 
@@ -152,6 +152,7 @@ def _whole(name: str | None, output: Path | None, lang: str, engine: str, format
 def _setting(name: str | None, weights: Path | None, layer: str | None, text: str | None) -> Setting | None:
     """Weights and input of the long run, where they are given."""
     from rnnderive.chains.setting import setting
+    from rnnderive.report.parts.case import LONG
 
     if weights is None:
         if layer is not None:

@@ -266,6 +266,7 @@ def test_the_weights_of_a_model_are_run(tmp_path: Any) -> None:
         (("gru", "--layer", "rnn"), "found --layer without --weights"),
         ((), "there is nothing to report on"),
         (("gru", "--lang", "xx"), "no words for the language 'xx'"),
+        (("gru", "--T", "0"), "T is 0; a derivation is written out for 1 to 12 steps"),
     ],
 )
 def test_what_has_no_effect_is_refused(arguments: tuple[str, ...], message: str) -> None:
