@@ -84,8 +84,7 @@ def comparison(
     lang : str
     formats : sequence of {"pdf", "tex", "html", "md"}
     """
-    stem = "comparison" if lang == "en" else f"comparison_{lang}"
-    return build(comparison_document(lang), output, stem, engine, formats).files[formats[0]]
+    return build(comparison_document(lang), output, load(lang).stem("comparison"), engine, formats).files[formats[0]]
 
 
 def _name(words: Words, name: str) -> tuple[doc.Inline, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -163,3 +164,14 @@ def test_a_label_of_a_picture_has_formulas_in_dollars() -> None:
 
     words = replace(languages.load("en"), sentences={"s": "norm of $W_f$, {p}"})
     assert words.label("s", p="5$") == r"norm of $W_{f}$, 5\$"
+
+
+@pytest.mark.parametrize("name", ["lecture", "comparison"])
+def test_a_report_in_a_language_from_a_file_is_named_by_its_code(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lang = written(tmp_path, code=('code = "en"', 'code = "xx"'))
+    short = rp.Document("t", [rp.Section("s", [])], lang=lang)
+    module = importlib.import_module(f"rnnderive.report.{name}_report")
+    monkeypatch.setattr(module, f"{name}_document", lambda lang: short)
+    assert getattr(rp, name)(tmp_path / "out", lang=lang, formats=["md"]) == tmp_path / "out" / f"{name}_xx.md"

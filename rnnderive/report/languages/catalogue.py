@@ -82,6 +82,16 @@ class Words:
         """The sentence as one string for a picture: formulas between ``$``, as matplotlib reads them."""
         return "".join(map(_label, self(key, **values)))
 
+    def stem(self, name: str) -> str:
+        """The name of a file in this language: as it is in the language of reference, else with the code.
+
+        Examples
+        --------
+        >>> load("en").stem("lecture"), load("ru").stem("lecture")
+        ('lecture', 'lecture_ru')
+        """
+        return name if self.lang == _REFERENCE else f"{name}_{self.lang}"
+
     def sentence(self, key: str) -> str:
         """The sentence as it stands in the file."""
         if key not in self.sentences:

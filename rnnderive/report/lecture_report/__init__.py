@@ -9,6 +9,7 @@ from rnnderive import cells
 from rnnderive.language import T
 from rnnderive.report import document as doc
 from rnnderive.report.engine import build
+from rnnderive.report.languages import load
 from rnnderive.report.lecture_report import activations, backward, forward, gated
 from rnnderive.report.lecture_report.example import TOKENS, example
 from rnnderive.report.lecture_report.measures import SEED, UNITS
@@ -78,8 +79,7 @@ def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en", forma
         A language of the catalogue.
     formats : sequence of {"pdf", "tex", "html", "md"}
     """
-    stem = "lecture" if lang == "en" else f"lecture_{lang}"
-    return build(lecture_document(lang), output, stem, engine, formats).files[formats[0]]
+    return build(lecture_document(lang), output, load(lang).stem("lecture"), engine, formats).files[formats[0]]
 
 
 def _result(case: Case) -> doc.Section:
