@@ -15,6 +15,7 @@ from rnnderive.chains.cost import MEMORY, check_memory
 from rnnderive.chains.drawn import drawn, with_gain
 from rnnderive.chains.ensemble import widths
 from rnnderive.chains.state import chains
+from rnnderive.chains.verdict import counted
 from rnnderive.checks.points import loss_targets
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
@@ -160,7 +161,8 @@ def setting(
         scheme = scheme or "glorot"
         factor = 1.0 if gain is None else gain
         params = initialise(net, seed, sizes=given, scheme=scheme, roles=with_gain(net, scheme, roles, factor))
-        changed = [*(f"{role} {how}" for role, how in (roles or {}).items()), *([f"gain {gain:g}"] if gain else [])]
+        changed = [f"{role} {how}" for role, how in (roles or {}).items()]
+        changed += [] if gain is None else [f"gain {gain:g}"]
         notes = [f"weights: {', '.join([scheme, *changed])}, seed {seed}", *notes]
     spread = 1.0 if scale is None else scale
     inputs = _given(net, known, array, tokens, spread, seed, vectors if source is None else source)
@@ -169,7 +171,7 @@ def setting(
         net, inputs, sizes_known, T=steps, batch=batch, seed=seed, input_scale=spread, state_scale=state_scale or 0.0
     )
     if array is None and tokens:
-        notes.append(f"input: {_count(steps, 'word')}, each with a random vector of its own, seed {seed}")
+        notes.append(f"input: {counted(steps, 'word')}, each with a random vector of its own, seed {seed}")
     notes += _told(net, filled, inputs, steps, spread, state_scale or 0.0, seed)
     return Setting(net, dict(params), filled, tokens, tuple(notes))
 
@@ -244,7 +246,7 @@ def _read(
     if vectors is not None:
         read = read_inputs(text, vectors=vectors, unknown=unknown)
         of = "" if isinstance(vectors, WordVectors) else f" of {vectors}"
-        return read.arrays["x"], read.tokens or (), [f"input: {_count(read.T, 'word')}, vectors{of}", *read.notes]
+        return read.arrays["x"], read.tokens or (), [f"input: {counted(read.T, 'word')}, vectors{of}", *read.notes]
     tokens = tokens_of(text)
     if not tokens:
         raise InputError("the text has no words; a recurrence runs over at least one step")
@@ -292,11 +294,7 @@ def _told(
     for name in net.inputs:
         if name not in given:
             timed = isinstance(net.leaves[name], tm.At) and name not in targets
-            words = f"{_count(T, 'step')} of N(0, {scale:g}²)" if timed else "random"
+            words = f"{counted(T)} of N(0, {scale:g}²)" if timed else "random"
             notes.append(f"{'input' if name == main else name}: {words}, seed {seed}")
     states = [n for n in net.initial_states if n in whole]
     return [*notes, f"{', '.join(states)}: N(0, {state:g}²), seed {seed}"] if states else notes
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"

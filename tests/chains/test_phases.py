@@ -128,6 +128,11 @@ def test_a_network_of_a_sweep_is_found_again_by_its_seed(cell: str, settings: An
     assert measured["memory"] == (np.inf if verdict.memory is None else verdict.memory)
 
 
+def test_a_gain_of_zero_is_said_as_any_other() -> None:
+    notes = [setting(rd.cells.vanilla(), T=5, gain=gain).notes[0] for gain in (None, 0.0, 1.5)]
+    assert notes == ["weights: glorot, seed 0", "weights: glorot, gain 0, seed 0", "weights: glorot, gain 1.5, seed 0"]
+
+
 def test_the_exponent_is_that_of_the_spectrum() -> None:
     nets = ensemble(gain=2.0, T=1000, roles={"recurrent": "lecun_normal"})
     params, inputs = nets.draw(0)
