@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import sympy as sp
-
 from rnnderive.calculus import first_order
 from rnnderive.chains.course import CHUNK_BYTES
 from rnnderive.chains.state import chains
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
+from rnnderive.weights.sizes import concrete
 
 __all__ = ["MEMORY", "check_memory", "needed"]
 
@@ -42,16 +41,14 @@ def needed(
     42
     """
     many = batch or 1
-
-    def number(size: Any) -> int:
-        return int(sp.sympify(size).subs({**dict.fromkeys(net.sizes, 1), **sizes}))
+    known = {**dict.fromkeys(net.sizes, 1), **sizes}
 
     def entries(name: str) -> int:
-        rows, columns = net.shape(name)
-        return number(rows) * number(columns)
+        rows, columns = concrete(net, name, known)
+        return rows * columns
 
     series = [e.name for e in net.equations if e.timed] + [n for n in net.inputs if isinstance(net.leaves[n], tm.At)]
-    states = max(sum(number(c.net.shape(n)[0]) for n in c.states) for c in chains(first_order(net)))
+    states = max(sum(concrete(c.net, n, known)[0] for n in c.states) for c in chains(first_order(net)))
     step = 8 * many * states**2
     piece = COPIES * min(max(CHUNK_BYTES, step), step * T)
     held = 8 * (2 * sum(map(entries, net.parameters)) + many * T * sum(map(entries, series)))

@@ -74,10 +74,9 @@ class Plots:
         ('norms', 'spectrum', 'paths', 'drift')
         """
         trace = self.analysis.trace
-        held = 8 * trace.T * trace.size**2 * (trace.course.batch or 1)  # all Jacobians at once
         reasons = {
             "gates": self.analysis.gates, "gate_means": self.analysis.gates, "contributions": trace.speaks,
-            "spectrum": trace.T <= MOST_STEPS and held <= MOST_BYTES,
+            "spectrum": trace.T <= MOST_STEPS and trace.jacobian_bytes <= MOST_BYTES,
             "truncation": trace.speaks and 1 < trace.T <= MOST_STEPS,
         }  # fmt: skip
         return tuple(name for name in FIGURES if reasons.get(name, True))

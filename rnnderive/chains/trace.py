@@ -101,11 +101,15 @@ class Trace:
         """
         return Pieces(self, self.chain.jacobian if term is None else term, backward, first, last or self.T)
 
+    @property
+    def jacobian_bytes(self) -> int:
+        """What all Jacobians at once would take."""
+        return 8 * self.T * self.size**2 * (self.course.batch or 1)
+
     @cached_property
     def jacobians(self) -> Any:
         """All of J_1, …, J_T, (T, …, n, n)."""
-        needed = 8 * self.T * self.size**2 * (self.course.batch or 1)
-        if needed > MOST_BYTES:
+        if (needed := self.jacobian_bytes) > MOST_BYTES:
             raise InputError(
                 f"the Jacobians of {self.T} steps take {needed / 2**30:.0f} GiB; "
                 f"the whole spectrum needs them at once. Give at most {int(self.T * MOST_BYTES / needed)} steps"
