@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from rnnderive.calculus import Factor, Step
@@ -11,7 +10,7 @@ from rnnderive.report import figures
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import equal
 
-__all__ = ["derivation", "gradient_figure", "lines", "rule", "steps", "whole"]
+__all__ = ["gradient_figure", "lines", "rule", "steps", "whole"]
 
 LOCAL = ("jacobian", "blocks")
 
@@ -85,11 +84,3 @@ def gradient_figure(case: Case, wrt: str, label: str | None = None) -> doc.Figur
         doc.plain(case.words("steps.figure_alt", name=case.formula(wrt), count=len(tints.edges))),
         label=label,
     )
-
-
-def derivation(case: Case, names: Sequence[str]) -> list[Any]:
-    """Derivations one after the other, each under its parameter's name."""
-    out: list[Any] = []
-    for name in names:
-        out += [case.say("steps.for", name=case.formula(name)), lines(case, name, case.T)]
-    return out
