@@ -64,36 +64,37 @@ class CompiledProgram(Program):
         return self.source
 
     @cached_property
-    def functions(self) -> dict[str, Function]:
+    def functions(self) -> dict[Any, Function]:
         """The compiled functions by dtype, as far as they have been called."""
         return {}
 
     @property
     def raw(self) -> Function:
         """The compiled function in float64, without checks."""
-        return self.loaded("float64")
+        return self.loaded(np.dtype(np.float64))
 
     @property
     def batch_raw(self) -> Function:
         """The same function."""
         return self.raw
 
-    def loaded(self, dtype: str) -> Function:
+    def loaded(self, dtype: Any) -> Function:
         """The function of a dtype; it is compiled when it is called."""
         if dtype not in self.functions:
-            text = self.source if dtype == "float64" else self.written(dtype)
+            text = self.source if dtype == np.float64 else self.written(dtype.name)
             self.functions[dtype] = load(text, self.function)
         return self.functions[dtype]
 
     def function_for(self, arrays: Arrays) -> Callable[..., Any]:
-        return self.loaded(np.dtype(arrays.dtype).name)
+        return self.loaded(arrays.dtype)
 
     def compute(self, arrays: Arrays) -> Any:
-        dtype = np.dtype(arrays.dtype).name
-        if dtype in self.functions:
+        if arrays.dtype in self.functions:
             return super().compute(arrays)
-        if dtype not in ("float64", "float32"):
-            raise InputError(f'the arrays are {dtype}; expected float64 or float32, or backend="numpy", which takes it')
+        if arrays.dtype not in (np.float64, np.float32):
+            raise InputError(
+                f'the arrays are {arrays.dtype}; expected float64 or float32, or backend="numpy", which takes it'
+            )
         start = time.perf_counter()
         result = super().compute(arrays)
         self.compile_seconds += time.perf_counter() - start

@@ -32,7 +32,7 @@ from rnnderive.programs.passes import (
 )
 from rnnderive.programs.passes import share as share_functions
 
-__all__ = ["NotCompiled", "entrywise", "form", "one_operation_each"]
+__all__ = ["COLUMN_FUNCTIONS", "NotCompiled", "entrywise", "form", "one_operation_each"]
 
 
 class NotCompiled(RnnDeriveError):
@@ -71,7 +71,7 @@ def form(net: Recurrence, outputs: Iterable[str], given: Iterable[str] = ()) -> 
 # ---------------------------------------------------------------- one operation each
 
 _ENTRYWISE = (tm.At, tm.Parameter, tm.Number, tm.Extent, tm.Zeros, tm.Ones)
-_COLUMN_FUNCTIONS = (tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.InverseStd)
+COLUMN_FUNCTIONS = (tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.InverseStd)
 
 
 def entrywise(term: Term) -> bool:
@@ -254,7 +254,7 @@ class _Form:
 
 
 def _is_operation(term: Term) -> bool:
-    kinds = (tm.Product, tm.SumEntries, tm.Loss, tm.TimeSum, tm.BatchSum, *_COLUMN_FUNCTIONS)
+    kinds = (tm.Product, tm.SumEntries, tm.Loss, tm.TimeSum, tm.BatchSum, *COLUMN_FUNCTIONS)
     return isinstance(term, kinds)
 
 

@@ -60,7 +60,7 @@ class Reader:
     def size(self, size: Any) -> str:
         for s in sorted(sp.sympify(size).free_symbols - {tm.T, tm.BATCH}, key=str):
             self.sizes.setdefault(self.m.size(s))
-        return self.m.size(size).replace("(lead[0] if lead else 1)", "B")
+        return self.m.size(size)
 
     def fresh(self, name: str) -> str:
         while name in self.taken or keyword.iskeyword(name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
@@ -94,6 +95,10 @@ class _Compiled(Module):
             "",
         ]
         return "\n".join([*head, HEAD.format(dtype=self.dtype), *support, "", code, "", "", *wrapper, ""])
+
+    def size(self, size: Any) -> str:
+        """A size as code; how many members there are is a name."""
+        return "B" if size == tm.BATCH else super().size(size)
 
     def carried(self, body: str) -> list[str]:
         """The functions that the body calls, and those that these call, callees first."""

@@ -7,6 +7,7 @@ from typing import Any
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.language.terms import Term
+from rnnderive.programs.compiled_form import COLUMN_FUNCTIONS
 from rnnderive.programs.compiled_plan import Entries, Item, Plan, Product, is_product, size_of
 
 __all__ = ["rows_of_steps", "storage"]
@@ -49,7 +50,7 @@ def storage(plan: Plan, blocks: list[list[Product | list[Item]]], wanted: set[st
             scalar = size_of(e.left) == 1 and not is_product(e.right)
             same_block = all(place[:2] == next(iter(places))[:2] for place, _ in own)
             out[e.name] = "local" if scalar and same_block and not _functions(net, e.name) else "scratch"
-        elif isinstance(e.right, tm.Softmax | tm.LogSoftmax | tm.LayerNorm):
+        elif isinstance(e.right, COLUMN_FUNCTIONS) and not isinstance(e.right, tm.InverseStd):
             out[e.name] = "scratch"
         else:
             out[e.name] = "local"
@@ -58,9 +59,8 @@ def storage(plan: Plan, blocks: list[list[Product | list[Item]]], wanted: set[st
 
 def _functions(net: Recurrence, name: str) -> bool:
     """Whether a function of a whole column, or a product, reads a name from memory."""
-    kinds = (tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.InverseStd)
     return any(
-        (isinstance(e.right, kinds) or is_product(e.right)) and name in {r.name for r in net.reads(e.name)}
+        (isinstance(e.right, COLUMN_FUNCTIONS) or is_product(e.right)) and name in {r.name for r in net.reads(e.name)}
         for e in net.equations
     )
 
