@@ -201,6 +201,7 @@ class _Sweep:
         self.chunk = root
         self.unit = root if program.snapshots == "sqrt" else 1
         self.count = -(-arrays.T // self.unit)
+        self.steps = np.full((*self.lead, 1), arrays.T, arrays.dtype)
         self.sums: dict[str, Any] = {}
         self.loss: Any = None
         self.cotangents: dict[str, Any] = {}
@@ -219,13 +220,13 @@ class _Sweep:
     def part(self, name: str, inputs: dict[str, Any], a: int, b: int) -> Any:
         """Run the program of a segment on the steps a..b."""
         arrays = self.arrays
-        table = {n: self.steps(n, x, a, b) for n, x in arrays.inputs.items() if n != "T"}
+        table = {n: self.segment(n, x, a, b) for n, x in arrays.inputs.items() if n != "T"}
         for n, (source, lag) in self.cut.shifted.items():
             table[n] = self.lagged(source, lag, a, b)
-        table |= {"T": b - a, self.cut.steps: np.full((*self.lead, 1), arrays.T, arrays.dtype), **inputs}
+        table |= {"T": b - a, self.cut.steps: self.steps, **inputs}
         return self.program.parts[name].compute(replace(arrays, inputs=table, T=b - a))
 
-    def steps(self, name: str, array: Any, a: int, b: int) -> Any:
+    def segment(self, name: str, array: Any, a: int, b: int) -> Any:
         return array[a:b] if isinstance(self.program.origin.leaves.get(name), tm.At) else array
 
     def lagged(self, source: str, lag: int, a: int, b: int) -> Any:
