@@ -236,9 +236,8 @@ def restore(gradient: Any, name: str, net: Recurrence, arrays: Arrays) -> Any:
         return gradient
     timed = isinstance(net.leaves.get(name), tm.At)
     full = np.shape(arrays.inputs[name]) if name in arrays.inputs else gradient.shape
-    if (
-        gradient.shape != full or not gradient.flags.writeable
-    ):  # a loss that does not depend on it has one zero for all members
+    # A loss that does not depend on it has one zero for all members.
+    if gradient.shape != full or not gradient.flags.writeable:
         gradient = np.broadcast_to(gradient, full).copy()
     if spread:
         gradient = gradient.sum(1 if timed else 0)
