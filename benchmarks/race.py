@@ -38,10 +38,14 @@ class Process:
 
     def __init__(self, peer: str, threads: int) -> None:
         self.peer, self.threads = peer, threads
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, anew where it has ended."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", peer, str(threads)],
+            [sys.executable, "-m", "benchmarks.worker", self.peer, str(self.threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=os.environ | environment(threads),
+            env=os.environ | environment(self.threads),
         )  # fmt: skip
 
     def ask(self, order: Mapping[str, Any], patience: float = PATIENCE) -> dict[str, Any]:
@@ -151,7 +155,7 @@ def calibrated(samples: dict[str, list[float]]) -> None:
 def built(worker: Process, work: Work, place: Path, expected: Result) -> dict[str, Any]:
     """What the worker says of building, and how far its result is from what is expected."""
     if worker.process.poll() is not None:
-        worker.__init__(worker.peer, worker.threads)  # type: ignore[misc]
+        worker.start()
     answer = worker.ask({"do": "build", "network": work.network, "size": list(work.size), "dtype": work.dtype,
                          "threads": work.threads, "save": str(place)})  # fmt: skip
     if "unavailable" in answer:
