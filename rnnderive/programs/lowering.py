@@ -315,7 +315,7 @@ class _Lowering:
                 self.put("divide", out, Constant(sp.S.One), inner)
             case tm.Product() if self.is_linear(term):
                 head = tm.product(*term.args[:-1])
-                self.put("dot", out, self.column(term.args[-1]), Fixed(head, transposed=True))
+                self.put("dot", out, self.value(term.args[-1]), Fixed(head, transposed=True))
             case tm.Apply() if term.name != "identity":
                 inner = self.operand(term.args[1])
                 if inner is None:
@@ -333,8 +333,8 @@ class _Lowering:
 
     def part_into(self, term: Term, place: View) -> None:
         """Compute into a part of a row: on the way in memory that lies together, at last into the place."""
-        if self.operand(term) is not None or not isinstance(term, tm.Plus | tm.Times):
-            self.into(term, place)
+        if self.operand(term) is not None or not isinstance(term, tm.Plus | tm.Times) or self.runs(term) is not None:
+            self.into(term, place)  # one operation, or several that each write a part of their own
             return
         together = self.scratch(term.shape[0])
         self.into(term, together)
@@ -343,7 +343,7 @@ class _Lowering:
 
     def runs(self, term: Term) -> tuple[list[tuple[View, int]], View] | None:
         """A stack of sequences times another sequence: how often each stands in a row there."""
-        if len(term.args) != 2 or not isinstance(term.args[0], tm.Stack):
+        if not isinstance(term, tm.Times) or len(term.args) != 2 or not isinstance(term.args[0], tm.Stack):
             return None
         other = self.operand(term.args[1])
         parts = [self.operand(a) for a in term.args[0].args]
@@ -365,7 +365,7 @@ class _Lowering:
             stop = sp.expand(start + count * factor.size)
             place, right = out.part(start, stop), other.part(start, stop)
             if count > 1:
-                place, right, factor = (replace(v, folds=count) for v in (place, right, replace(factor, folds=1)))
+                place, right = replace(place, folds=count), replace(right, folds=count)
                 factor = replace(factor, folds=-1)
             self.put("multiply", place, factor, right)
             start = stop
@@ -379,9 +379,6 @@ class _Lowering:
             and all(self.net.is_shared(a) and kind(a) == "matrix" for a in head)
             and not any(isinstance(n, tm.At) for a in head for n in tm.members(a))
         )
-
-    def column(self, term: Term) -> Operand:
-        return self.value(term)
 
     def plus(self, term: Term, out: View) -> None:
         """A sum: products first, straight into the place; then the rest is added."""

@@ -10,6 +10,7 @@ import sympy as sp
 
 import rnnderive as rd
 from rnnderive.checks import identical, point
+from rnnderive.checks.differences import complex_step
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.programs import passes
@@ -182,6 +183,22 @@ def test_a_range_across_the_parts_of_a_stack_is_no_gate() -> None:
     alone, batch = (f(at.params, at.inputs) for f in (program.raw, program.batch_raw))
     for name, g in alone[1].items():
         np.testing.assert_allclose(g, batch[1][name], rtol=1e-12, atol=1e-14)
+
+
+def test_a_stack_in_a_stack_with_coefficients_of_its_own() -> None:
+    net = Recurrence.parse("""
+        a[t] = tanh(p * x[t])
+        b[t] = tanh(q * x[t])
+        s[t] = [[h[t-1] * a[t] * b[t], h[t-1] * a[t] * a[t]], x[t]]
+        h[t] = tanh(U @ s[t])
+        L    = sum(squared_error(h[t], target[t]), t)
+    """)
+    d = rd.derive(net)
+    for batch in (None, 3):
+        at = point(net, T=4, batch=batch)
+        grads = d.lambdify()(at.params, at.inputs)[1]
+        for name in net.parameters:
+            np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
 
 
 def test_the_loops_of_generated_code_allocate_nothing() -> None:
