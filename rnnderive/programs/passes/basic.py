@@ -10,9 +10,8 @@ from collections.abc import Iterable
 
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
-from rnnderive.language.schedule import reads
 from rnnderive.language.terms import Term, t
-from rnnderive.programs.passes.common import loops, rewritten
+from rnnderive.programs.passes.common import Definitions, free_of, loops, rewritten
 
 __all__ = ["hoist", "prune", "share", "split_stacks"]
 
@@ -117,23 +116,21 @@ def hoist(net: Recurrence, products_only: bool = False) -> Recurrence:
     inside = loops(net)
     hoisting = _Hoist(net, products_only)
     change = {e.name: hoisting.equation(e, inside[e.name]) for e in net.equations if e.name in inside}
-    return rewritten(net, change, hoisting.extra)
+    return rewritten(net, change, hoisting.new.equations)
 
 
 class _Hoist:
     """Collects what leaves the loops of a recurrence."""
 
     def __init__(self, net: Recurrence, products_only: bool) -> None:
-        self.net, self.products_only = net, products_only
-        self.extra: list[Equation] = []
-        self.names: dict[Term, Term] = {}
-        self.taken: set[str] = set()
+        self.products_only = products_only
+        self.new = Definitions(net)
 
     def equation(self, e: Equation, loop: frozenset[str]) -> Term:
         """The right side of an equation of a loop, with what is free of the loop named outside."""
 
         def free(node: Term) -> bool:
-            return all(r.name not in loop for r in reads(node, True))
+            return free_of(node, loop)
 
         def move(node: Term) -> Term | None:
             if free(node):
@@ -163,23 +160,15 @@ class _Hoist:
 
     def lift(self, node: Term, name: str) -> Term:
         """The term by a name of its own, where that saves work."""
-        if not _worth(node, self.products_only):
-            return node
-        if node not in self.names:
-            fresh = self.net.fresh(f"{name}_in", self.taken)
-            self.taken.add(fresh)
-            left = tm.At(fresh, t, *node.shape)
-            self.extra.append(Equation(left, node))
-            self.names[node] = left
-        return self.names[node]
+        return self.new.sequence(f"{name}_in", node) if _worth(node, self.products_only) else node
 
 
 def _worth(node: Term, products_only: bool) -> bool:
     """Whether a term is timed and does real work."""
-    timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(node, False))
     if any(isinstance(n, tm.Where) for n in tm.members(node)):
         return True
-    if products_only:
-        return timed and any(isinstance(n, tm.Product) for n in tm.members(node))
-    work = (tm.Product, tm.Apply, tm.Softmax, tm.LogSoftmax, tm.LayerNorm, tm.Times, tm.Where)
+    timed = any(isinstance(n, tm.At) and n.lag is not None for n in tm.members(node, False))
+    work = (
+        tm.Product if products_only else (tm.Product | tm.Apply | tm.Softmax | tm.LogSoftmax | tm.LayerNorm | tm.Times)
+    )
     return timed and any(isinstance(n, work) for n in tm.members(node))

@@ -9,7 +9,7 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import reads
 from rnnderive.language.terms import Term, t
 
-__all__ = ["free_of", "fresh", "is_linear", "loops", "outer", "rewritten", "summands"]
+__all__ = ["Definitions", "free_of", "is_linear", "loops", "outer", "rewritten", "summands"]
 
 
 def loops(net: Recurrence) -> dict[str, frozenset[str]]:
@@ -36,11 +36,34 @@ def summands(term: Term) -> tuple[Term, ...]:
     return term.args if isinstance(term, tm.Plus) else (term,)
 
 
-def fresh(net: Recurrence, stem: str, like: Term, taken: set[str]) -> tm.At:
-    """A new sequence of the shape of a term."""
-    name = net.fresh(stem, taken)
-    taken.add(name)
-    return tm.At(name, t, *like.shape)
+class Definitions:
+    """New names for terms, with their equations; one term has one name."""
+
+    def __init__(self, net: Recurrence) -> None:
+        self.net = net
+        self.names: dict[Term, Term] = {}
+        self.equations: list[Equation] = []
+        self._taken: set[str] = set()
+
+    def sequence(self, stem: str, term: Term) -> Term:
+        """A sequence that is the term at every step."""
+        return self.names.get(term) or self._define(tm.At(self._fresh(stem), t, *term.shape), term)
+
+    def constant(self, stem: str, term: Term) -> Term:
+        """A timeless name of the term; a parameter has its name already."""
+        if isinstance(term, tm.Parameter):
+            return term
+        return self.names.get(term) or self._define(tm.Parameter(self._fresh(stem), *term.shape), term)
+
+    def _fresh(self, stem: str) -> str:
+        name = self.net.fresh(stem, self._taken)
+        self._taken.add(name)
+        return name
+
+    def _define(self, left: tm.At | tm.Parameter, term: Term) -> Term:
+        self.names[term] = left
+        self.equations.append(Equation(left, term))
+        return left
 
 
 def is_linear(net: Recurrence, term: Term) -> bool:

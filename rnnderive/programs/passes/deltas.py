@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from rnnderive.language import terms as tm
-from rnnderive.language.recurrence import Equation, Recurrence
+from rnnderive.language.recurrence import Recurrence
 from rnnderive.language.terms import Term
 from rnnderive.programs.passes.bundles import Names, adjacent, as_column, bundled
-from rnnderive.programs.passes.common import free_of, is_linear, loops, outer, rewritten, summands
+from rnnderive.programs.passes.common import Definitions, free_of, is_linear, loops, outer, rewritten, summands
 
 __all__ = ["bundle_deltas", "fuse_sums"]
 
@@ -89,16 +89,7 @@ def _independent(net: Recurrence, names: list[str], loop: frozenset[str]) -> lis
 
 def fuse_sums(net: Recurrence) -> Recurrence:
     """A @ u[0:n] + B @ u[n:m] becomes [A.T, B.T].T @ u; sums over time of blocks become blocks of sums."""
-    extra: list[Equation] = []
-    names: dict[Term, tm.Parameter] = {}
-    taken: set[str] = set()
-
-    def matrix(whole: Term) -> Term:
-        if whole not in names:
-            names[whole] = tm.Parameter(net.fresh("W_sum", taken), *whole.shape)
-            taken.add(names[whole].name)
-            extra.append(Equation(names[whole], whole))
-        return names[whole]
+    new = Definitions(net)
 
     def replace(node: Term) -> Term | None:
         if not isinstance(node, tm.Plus):
@@ -116,20 +107,17 @@ def fuse_sums(net: Recurrence) -> Recurrence:
         for whole, members in found.items():
             for run in adjacent(members):
                 tall = tm.stack(*(tm.transpose(m) for _, _, m in run))
-                left = tm.transpose(matrix(tall)) if len(run) > 1 else run[0][2]
+                left = tm.transpose(new.constant("W_sum", tall)) if len(run) > 1 else run[0][2]
                 parts.append(tm.product(left, tm.block(whole, run[0][0], run[-1][1])))
         return tm.plus(*parts, *rest)
 
     change = {e.name: tm.transform(e.right, replace) for e in net.equations}
-    net = rewritten(net, change, extra)
-    return _sums_of_bundles(net)
+    return _sums_of_bundles(rewritten(net, change, new.equations))
 
 
 def _sums_of_bundles(net: Recurrence) -> Recurrence:
     """Σ_t u[t][0:n] @ v becomes rows of Σ_t u[t] @ v."""
-    extra: list[Equation] = []
-    names: dict[Term, tm.Parameter] = {}
-    taken: set[str] = set()
+    new = Definitions(net)
     counts: dict[Term, int] = {}
     change: dict[str, Term] = {}
     found: dict[str, tuple[Term, tm.Block]] = {}
@@ -149,11 +137,6 @@ def _sums_of_bundles(net: Recurrence) -> Recurrence:
         counts[whole] = counts.get(whole, 0) + 1
         found[e.name] = (whole, first)
     for name, (whole, first) in found.items():
-        if counts[whole] < 2:
-            continue
-        if whole not in names:
-            names[whole] = tm.Parameter(net.fresh("total", taken), *whole.shape)
-            taken.add(names[whole].name)
-            extra.append(Equation(names[whole], whole))
-        change[name] = tm.block(names[whole], first.args[1], first.args[2])
-    return rewritten(net, change, extra)
+        if counts[whole] > 1:
+            change[name] = tm.block(new.constant("total", whole), first.args[1], first.args[2])
+    return rewritten(net, change, new.equations)

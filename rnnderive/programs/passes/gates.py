@@ -12,7 +12,7 @@ from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.passes.bundles import Names, adjacent, as_column, bundled
-from rnnderive.programs.passes.common import free_of, fresh, is_linear, loops, rewritten, summands
+from rnnderive.programs.passes.common import Definitions, free_of, is_linear, loops, rewritten, summands
 
 __all__ = ["by_exp", "fuse_gates", "name_sums", "pack"]
 
@@ -20,19 +20,16 @@ __all__ = ["by_exp", "fuse_gates", "name_sums", "pack"]
 def by_exp(net: Recurrence) -> Recurrence:
     """In loops, sigmoid(a) becomes 1 / (1 + exp(-a)), so that all gates are one call of exp."""
     inside = loops(net)
-    extra: list[Equation] = []
-    taken: set[str] = set()
+    new = Definitions(net)
 
     def replace(node: Term) -> Term | None:
         if not (isinstance(node, tm.Apply) and node.name == "sigmoid"):
             return None
         inner = tm.Apply("exp", scaled(tm.Number(-1), tm.transform(node.args[1], replace)))
-        left = fresh(net, "exp", inner, taken)
-        extra.append(Equation(left, inner))
-        return tm.power(tm.plus(tm.Number(1), left), -1)
+        return tm.power(tm.plus(tm.Number(1), new.sequence("exp", inner)), -1)
 
     change = {e.name: tm.transform(e.right, replace) for e in net.equations if e.name in inside}
-    return rewritten(net, change, extra)
+    return rewritten(net, change, new.equations)
 
 
 def scaled(number: Term, term: Term) -> Term:
@@ -48,17 +45,13 @@ def scaled(number: Term, term: Term) -> Term:
 def name_sums(net: Recurrence) -> Recurrence:
     """In loops, give a name to each sum with matrix products that stands inside something else."""
     inside = loops(net)
-    names: dict[Term, tm.At] = {}
-    taken: set[str] = set()
+    new = Definitions(net)
     for e in net.equations:
         if e.name in inside and not _is_affine(net, e.right, inside[e.name]):
             for node in _affine_parts(net, e.right, inside[e.name]):
-                if node not in names:
-                    names[node] = fresh(net, "pre", node, taken)
-    if not names:
-        return net
-    change = {e.name: tm.transform(e.right, names.get) for e in net.equations}
-    return rewritten(net, change, [Equation(left, node) for node, left in names.items()])
+                new.sequence("pre", node)
+    change = {e.name: tm.transform(e.right, new.names.get) for e in net.equations}
+    return rewritten(net, change, new.equations)
 
 
 def _affine_parts(net: Recurrence, term: Term, loop: frozenset[str]) -> Iterable[Term]:
@@ -71,7 +64,8 @@ def _affine_parts(net: Recurrence, term: Term, loop: frozenset[str]) -> Iterable
 
 
 def _is_affine(net: Recurrence, term: Term, loop: frozenset[str]) -> bool:
-    return any(is_linear(net, a) and not free_of(a, loop) for a in summands(term)) and not (isinstance(term, tm.Times))
+    """Whether a term is a sum with products of a loop in it."""
+    return any(is_linear(net, a) and not free_of(a, loop) for a in summands(term))
 
 
 def fuse_gates(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:
@@ -105,20 +99,14 @@ def _fused(
     net: Recurrence, parts: list[str], vectors: frozenset[Term], loop: frozenset[str], names: Names
 ) -> Recurrence:
     """The system with one sum of products in place of several; what else they add up stays with each."""
-    taken: set[str] = set()
-    ordered = sorted(vectors, key=str)
+    new = Definitions(net)
     products: list[Term] = []
-    extra: list[Equation] = []
-    for v in ordered:
+    for v in sorted(vectors, key=str):
         matrices = []
         for n in parts:
             heads = [tm.product(*a.args[:-1]) for a in summands(net[n].right) if is_linear(net, a) and a.args[-1] == v]
             matrices.append(tm.plus(*heads))
-        whole = tm.stack(*matrices)
-        left = tm.Parameter(net.fresh("W_all", taken), *whole.shape)
-        taken.add(left.name)
-        extra.append(Equation(left, whole))
-        products.append(tm.product(left, v))
+        products.append(tm.product(new.constant("W_all", tm.stack(*matrices)), v))
     rest: dict[str, Term] = {}
     free = []
     for n in parts:
@@ -130,20 +118,12 @@ def _fused(
             rest[n] = tm.plus(*inner)
     columns = [as_column(a, net.shape(n)) for a, n in zip(free, parts, strict=True)]
     total = tm.plus(*products, tm.stack(*columns))
-    name = net.fresh("gates", taken)
-    if not rest:
-        net = bundled(net, name, parts, total, names)
-    else:
-        stand: dict[str, str] = {}
-        change = {}
-        for n in rest:
-            stand[n] = net.fresh(f"{n}_product", taken)
-            taken.add(stand[n])
-            change[n] = tm.plus(tm.At(stand[n], t, *net.shape(n)), rest[n])
-        temporary = [Equation(tm.At(stand[n], t, *net.shape(n)), tm.Zeros(*net.shape(n))) for n in rest]
-        net = rewritten(net, change, temporary)
-        net = bundled(net, name, [stand.get(n, n) for n in parts], total, names)
-    return Recurrence((*extra, *net.equations), net.loss, net.declared)
+    net = rewritten(net, {}, new.equations)
+    stand = {n: tm.At(net.fresh(f"{n}_product"), t, *net.shape(n)) for n in rest}  # the products of n alone
+    change = {n: tm.plus(at, rest[n]) for n, at in stand.items()}
+    net = rewritten(net, change, (Equation(at, tm.Zeros(*at.shape)) for at in stand.values()))
+    members = [stand[n].name if n in stand else n for n in parts]
+    return bundled(net, net.fresh("gates"), members, total, names)
 
 
 def pack(net: Recurrence, fixed: Iterable[str] = (), names: Names = None) -> Recurrence:

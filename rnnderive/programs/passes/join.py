@@ -7,9 +7,9 @@ from typing import Any
 import sympy as sp
 
 from rnnderive.language import terms as tm
-from rnnderive.language.recurrence import Equation, Recurrence
+from rnnderive.language.recurrence import Recurrence
 from rnnderive.language.terms import Term
-from rnnderive.programs.passes.common import free_of, fresh, is_linear, loops, outer, rewritten, summands
+from rnnderive.programs.passes.common import Definitions, free_of, is_linear, loops, outer, rewritten, summands
 
 __all__ = ["join"]
 
@@ -20,9 +20,8 @@ def join(net: Recurrence) -> Recurrence:
     A product with a whole batch is long enough for one step; x need not be multiplied before the loop.
     """
     inside = loops(net)
-    vectors: dict[tuple[Term, ...], tm.At] = {}
-    extra: list[Equation] = []
-    taken: set[str] = set()
+    vectors: dict[tuple[Term, ...], Term] = {}
+    new = Definitions(net)
     change: dict[str, Term] = {}
     for e in net.equations:
         if e.name not in inside:
@@ -39,49 +38,41 @@ def join(net: Recurrence) -> Recurrence:
             or not any(free_of(p, inside[e.name]) for p in parts)
         ):
             continue
-        if parts not in vectors:
-            whole = tm.stack(*parts)
-            vectors[parts] = fresh(net, "v", whole, taken)
-            extra.append(Equation(vectors[parts], whole))
+        vectors[parts] = new.sequence("v", tm.stack(*parts))
         heads = [tm.product(*a.args[:-1]) for a in products]
         matrix = heads[0] if len(heads) == 1 else tm.transpose(tm.stack(*(tm.transpose(m) for m in heads)))
-        if not isinstance(matrix, tm.Parameter):
-            left = tm.Parameter(net.fresh("W_joint", taken), *matrix.shape)
-            taken.add(left.name)
-            extra.append(Equation(left, matrix))
-            matrix = left
+        matrix = new.constant("W_joint", matrix)
         rest = [a for a in summands(e.right) if not is_linear(net, a)]
         change[e.name] = tm.plus(tm.product(matrix, vectors[parts]), *rest)
     if not vectors:
         return net
-    named: dict[Term, Term] = {tm.stack(*parts): v for parts, v in vectors.items()}
-    changed = {e.name: tm.transform(change.get(e.name, e.right), named.get) for e in net.equations}
-    return _joined_sums(rewritten(net, changed, extra), vectors)
+    stacks: dict[Term, Term] = {tm.stack(*parts): v for parts, v in vectors.items()}
+    changed = {e.name: tm.transform(change.get(e.name, e.right), stacks.get) for e in net.equations}
+    return _joined_sums(rewritten(net, changed, new.equations), vectors)
 
 
 def _parts(term: Term) -> tuple[Term, ...]:
     return term.args if isinstance(term, tm.Stack) else (term,)
 
 
-def _joined_sums(net: Recurrence, vectors: dict[tuple[Term, ...], tm.At]) -> Recurrence:
+def _joined_sums(net: Recurrence, vectors: dict[tuple[Term, ...], Term]) -> Recurrence:
     """Σ_t u[t] @ x[t].T becomes columns of Σ_t u[t] @ v[t].T."""
-    place: dict[Term, list[tuple[tm.At, Any, Any]]] = {}
+    place: dict[Term, list[tuple[Term, Any, Any]]] = {}
     for parts, v in vectors.items():
         start: Any = sp.S.Zero
         for p in parts:
             stop = sp.expand(start + p.shape[0])
             place.setdefault(p, []).append((v, start, stop))
             start = stop
-    found: dict[tuple[Term, tm.At], list[tuple[str, Any, Any]]] = {}
+    found: dict[tuple[Term, Term], list[tuple[str, Any, Any]]] = {}
     for e in net.equations:
         pair = outer(e.right)
         if e.timed or pair is None or not isinstance(pair[1], tm.Transpose):
             continue
         for v, start, stop in place.get(pair[1].args[0], ()):
             found.setdefault((pair[0], v), []).append((e.name, start, stop))
-    extra: list[Equation] = []
+    new = Definitions(net)
     change: dict[str, Term] = {}
-    taken: set[str] = set()
     for (column, v), members in found.items():
         names = [m for m in members if m[0] not in change]
         if len(names) < len(next(p for p, w in vectors.items() if w == v)):
@@ -89,9 +80,7 @@ def _joined_sums(net: Recurrence, vectors: dict[tuple[Term, ...], tm.At]) -> Rec
         whole = tm.BatchSum(tm.TimeSum(tm.product(column, tm.transpose(v))))
         if not all(isinstance(net[n].right, tm.BatchSum) for n, _, _ in names):
             continue
-        left = tm.Parameter(net.fresh("total_joint", taken), *whole.shape)
-        taken.add(left.name)
-        extra.append(Equation(left, whole))
+        left = new.constant("total_joint", whole)
         for n, start, stop in names:
             change[n] = tm.block(left, 0, left.shape[0], start, stop)
-    return rewritten(net, change, extra)
+    return rewritten(net, change, new.equations)
