@@ -1,8 +1,8 @@
 """Loops as lists of operations on places in memory, from the equations of a loop.
 
 An operation writes one place: a product of a vector and a matrix, a sum, a product entry by entry, a
-function, or, for what is rarer, a NumPy expression.  Printers turn the list into NumPy calls with ``out=``
-or into compiled loops.
+function, or, for what is rarer, a NumPy expression.  :mod:`rnnderive.programs.steps` writes them as NumPy calls
+with ``out=``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,21 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
 from rnnderive.language.terms import Term
 from rnnderive.programs.layout import kind
+from rnnderive.programs.passes.common import is_linear
 
-__all__ = ["Constant", "Fixed", "Loop", "Op", "View", "aliases", "gate_major", "is_whole", "lower", "part_key"]
+__all__ = [
+    "Constant",
+    "Fixed",
+    "Loop",
+    "Op",
+    "View",
+    "aliases",
+    "gate_major",
+    "is_whole",
+    "lower",
+    "part_key",
+    "places",
+]
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,12 @@ class Loop:
     def operations(self) -> list[Op]:
         return [op for _, ops in self.equations for op in ops]
 
+    @property
+    def views(self) -> list[View]:
+        """The places in sequences that operations read and write."""
+        operands = (v for op in self.operations for v in (op.out, *op.args))
+        return [v for v in operands if isinstance(v, View) and v.lag is not None]
+
 
 def part_key(name: str, start: Any, stop: Any) -> str:
     """What a range of a sequence is called in tables of names."""
@@ -106,8 +125,8 @@ def aliases(net: Recurrence, stage: Stage, fixed: Iterable[str]) -> dict[str, tu
     kept = set(fixed)
     reads: dict[str, list[tuple[str, Any, Any]]] = {}
     for e in net.equations:
-        for name, start, stop in _ranges(e.right):
-            reads.setdefault(name, []).append((e.name, start, stop))
+        for v in places(e.right):
+            reads.setdefault(v.name, []).append((e.name, v.start, v.stop))
     out: dict[str, tuple[str, Any]] = {}
     for name in stage.names:
         right = net[name].right
@@ -117,23 +136,24 @@ def aliases(net: Recurrence, stage: Stage, fixed: Iterable[str]) -> dict[str, tu
         source = leaves[0].name
         if source not in stage.names or source in kept or name in kept or {f"{source}0", f"{name}0"} & set(net.leaves):
             continue
-        ((_, start, stop),) = [r for r in _ranges(right)]
-        if sp.expand(stop - start - net.shape(name)[0]) != 0:
+        (v,) = places(right)
+        if sp.expand(v.size - net.shape(name)[0]) != 0:
             continue
         others = [r for r in reads[source] if r[0] != name]
-        if all(_apart((start, stop), (a, b)) for _, a, b in others):
+        if all(_apart((v.start, v.stop), (a, b)) for _, a, b in others):
             base, offset = out.get(source, (source, sp.S.Zero))
-            out[name] = (base, sp.expand(offset + start))
+            out[name] = (base, sp.expand(offset + v.start))
     return out
 
 
-def _ranges(term: Term) -> list[tuple[str, Any, Any]]:
-    """The entries of sequences that a term reads."""
+def places(term: Term) -> list[View]:
+    """The sequences, or ranges of their entries, that a term reads; at a fixed step without a lag."""
     if isinstance(term, tm.Block) and isinstance(term.args[0], tm.At) and term.is_column:
-        return [(term.args[0].name, term.args[1], term.args[2])]
+        at, start, stop = term.args[:3]
+        return [View(at.name, at.lag, start, stop)]
     if isinstance(term, tm.At):
-        return [(term.name, sp.S.Zero, term.shape[0])]
-    return [r for a in term.args if isinstance(a, Term) for r in _ranges(a)]
+        return [View(term.name, term.lag, sp.S.Zero, term.shape[0])]
+    return [v for a in term.terms for v in places(a)]
 
 
 def _apart(a: tuple[Any, Any], b: tuple[Any, Any]) -> bool:
@@ -165,11 +185,8 @@ def gate_major(
         return name, sp.expand(base + v.start), sp.expand(base + v.stop)
 
     sizes: dict[str, set[Any]] = {}
-    ranges: list[tuple[str, Any, Any]] = [
-        root(View(n, 0, a, b)) for e in net.equations for n, a, b in _ranges(e.right) if n in inside
-    ]
-    places = (v for loop in loops for op in loop.operations for v in (op.out, *op.args))
-    ranges += [root(v) for v in places if isinstance(v, View) and v.lag is not None and v.name in inside]
+    touched = [v for e in net.equations for v in places(e.right)] + [v for loop in loops for v in loop.views]
+    ranges = [root(v) for v in touched if v.name in inside]
     for name, start, stop in ranges:
         sizes.setdefault(name, set()).add(sp.expand(stop - start))
     found: dict[str, tuple[int, Any]] = {}
@@ -183,17 +200,17 @@ def gate_major(
         if name in found and not all(sp.cancel(x / found[name][1]).is_Integer for x in (start, stop)):
             del found[name]
 
-    def gates(v: Any) -> int:
+    def gates(v: Operand) -> int:
         """Gates in an operand: 0 for what has none."""
-        if not isinstance(v, View) or v.lag is None or root(v)[0] not in found:
+        if not isinstance(v, View) or v.name not in inside or root(v)[0] not in found:
             return 0
         return int(sp.cancel(v.size / found[root(v)[0]][1]))
 
     for e in net.equations:  # outside the loops it must be read one gate at a time
         if e.name not in inside:
-            for n, a, b in _ranges(e.right):
-                if n in inside and gates(View(n, 0, a, b)) > 1:
-                    found.pop(root(View(n, 0, a, b))[0], None)
+            for v in places(e.right):
+                if gates(v) > 1:
+                    found.pop(root(v)[0], None)
     changed = True
     while changed:
         changed = False
@@ -265,16 +282,9 @@ class _Lowering:
         """A term that is in memory already."""
         if isinstance(term, tm.Number):
             return Constant(term.number)
-        if isinstance(term, tm.At) and term.lag is not None and term.is_column:
-            return View(term.name, term.lag, sp.S.Zero, term.shape[0])
-        if (
-            isinstance(term, tm.Block)
-            and isinstance(term.args[0], tm.At)
-            and term.args[0].lag is not None
-            and term.is_column
-        ):
-            at = term.args[0]
-            return View(at.name, at.lag, term.args[1], term.args[2])
+        at = term.args[0] if isinstance(term, tm.Block) else term
+        if isinstance(at, tm.At) and at.lag is not None and term.is_column:
+            return places(term)[0]
         if not any(isinstance(n, tm.At | tm.Where) for n in tm.members(term)):
             return Fixed(term)
         return None
@@ -313,7 +323,7 @@ class _Lowering:
                     self.into(term.args[0], out)
                     inner = out
                 self.put("divide", out, Constant(sp.S.One), inner)
-            case tm.Product() if self.is_linear(term):
+            case tm.Product() if is_linear(self.net, term) and all(kind(a) == "matrix" for a in term.args[:-1]):
                 head = tm.product(*term.args[:-1])
                 self.put("dot", out, self.value(term.args[-1]), Fixed(head, transposed=True))
             case tm.Apply() if term.name != "identity":
@@ -369,16 +379,6 @@ class _Lowering:
                 factor = replace(factor, folds=-1)
             self.put("multiply", place, factor, right)
             start = stop
-
-    def is_linear(self, term: Term) -> bool:
-        """Whether a product is a shared timeless matrix times a column."""
-        head, last = term.args[:-1], term.args[-1]
-        return (
-            last.is_column
-            and not last.is_scalar
-            and all(self.net.is_shared(a) and kind(a) == "matrix" for a in head)
-            and not any(isinstance(n, tm.At) for a in head for n in tm.members(a))
-        )
 
     def plus(self, term: Term, out: View) -> None:
         """A sum: products first, straight into the place; then the rest is added."""

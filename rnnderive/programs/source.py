@@ -19,18 +19,10 @@ from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
-from rnnderive.language.terms import Term
 from rnnderive.programs.cost import cost
 from rnnderive.programs.emitter import Emitter
 from rnnderive.programs.layout import Context, depends_on_time, is_new, kind, stripped
-from rnnderive.programs.lowering import (
-    View,
-    aliases,
-    gate_major,
-    is_whole,
-    lower,
-    part_key,
-)
+from rnnderive.programs.lowering import aliases, gate_major, is_whole, lower, part_key, places
 from rnnderive.programs.passes.bundles import Names
 from rnnderive.programs.steps import Steps
 from rnnderive.programs.support import SUPPORT
@@ -74,6 +66,8 @@ def write_module(
 
 
 class Module(Emitter):
+    """A module with one function: its text, and where each sequence lies in memory."""
+
     def __init__(
         self, net: Recurrence, origin: Recurrence, outputs: Mapping[str, str], function: str, with_loss: bool,
         note: str, batched: bool, called: Mapping[tuple[str, Any, Any], str],
@@ -99,15 +93,11 @@ class Module(Emitter):
 
     def _name_parts(self) -> None:
         """A name for every range of a sequence that some term reads or some operation writes."""
-        ranges = [r for e in self.net.equations for r in _blocks(e.right)]
-        for loop in self.lowered.values():
-            views = [
-                v for op in loop.operations for v in (op.out, *op.args) if isinstance(v, View) and v.lag is not None
-            ]
-            ranges += [(v.name, v.start, v.stop) for v in views]
+        touched = [v for e in self.net.equations for v in places(e.right)]
+        touched += [v for loop in self.lowered.values() for v in loop.views]
         taken = set(self.names.values()) | {f"{n}_t" for n in self.names.values()}
         inside = {n for loop in self.lowered.values() for n in loop.stage.names}
-        for name, start, stop in ranges:
+        for name, start, stop in ((v.name, v.start, v.stop) for v in touched):
             key = part_key(name, start, stop)
             if name not in inside or key in self.names or is_whole(self.net, name, start, stop):
                 continue
@@ -379,15 +369,6 @@ class Module(Emitter):
 
     def words(self, e: Equation) -> str:
         return re.sub(r"\s+", " ", str(e))
-
-
-def _blocks(term: Term) -> list[tuple[str, Any, Any]]:
-    """The ranges of sequences that a term reads."""
-    return [
-        (n.args[0].name, n.args[1], n.args[2])
-        for n in tm.members(term)
-        if isinstance(n, tm.Block) and isinstance(n.args[0], tm.At) and n.is_column
-    ]
 
 
 def _class_targets(net: Recurrence) -> list[str]:

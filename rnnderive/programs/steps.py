@@ -11,7 +11,7 @@ import sympy as sp
 from rnnderive.language import terms as tm
 from rnnderive.language.functions import FUNCTIONS
 from rnnderive.programs.layout import Context, apply_code, stripped
-from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View, is_whole, part_key
+from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View, is_whole, part_key, places
 
 if TYPE_CHECKING:
     from rnnderive.programs.source import Module
@@ -78,7 +78,7 @@ class Steps:
         return f"np.{op.word}({', '.join(args)}, {out})"
 
     def expression(self, term: Any) -> str:
-        for place in _places(term):
+        for place in places(term):
             if place.lag == 0 and place.name in self.loop.stage.names:
                 self.operand(place)
         code = self.module.emit(term, self.context)
@@ -165,16 +165,6 @@ class Steps:
         order = "" if self.forward else "[::-1]"
         self.iterables[name] = f"{m.steps(key, v.lag)}{order}{cut}{self.fold(v, 'T, ')}"
         return name
-
-
-def _places(term: Any) -> list[View]:
-    """The sequences, or parts of them, that a term reads at a lag."""
-    if isinstance(term, tm.Block) and isinstance(term.args[0], tm.At) and term.is_column:
-        at, start, stop = term.args[:3]
-        return [] if at.lag is None else [View(at.name, at.lag, start, stop)]
-    if isinstance(term, tm.At):
-        return [] if term.lag is None else [View(term.name, term.lag, sp.S.Zero, term.shape[0])]
-    return [p for a in term.terms for p in _places(a)]
 
 
 def _wrapped(words: Iterable[str], width: int = 104) -> list[str]:
