@@ -31,6 +31,9 @@ __all__ = ["write_module"]
 
 _LOCALS = {"empty", "np", "T", "t", "lead", "dtype", "params", "inputs", "given", "range", "sum", "dict"} | set(SUPPORT)
 
+# Names that the code makes up: parts and scratch memory, and rows of sequences at a step.
+_OWN = re.compile(r"(part|fixed|temp|number)\d+(_\d+)?|\w+_(before|after)\d+(_\d+)?|\w+_t\d*(_\d+)?")
+
 
 def write_module(
     net: Recurrence,
@@ -391,7 +394,7 @@ def _identifiers(net: Recurrence, origin: Recurrence) -> dict[str, str]:
         if n in out:
             continue
         name = n
-        while name in taken or keyword.iskeyword(name) or re.fullmatch(r"(part|fixed)\d+", name):
+        while name in taken or keyword.iskeyword(name) or _OWN.fullmatch(name):
             name += "_"
         taken.add(name)
         out[n] = name

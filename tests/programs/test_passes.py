@@ -201,6 +201,23 @@ def test_a_stack_in_a_stack_with_coefficients_of_its_own() -> None:
             np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
 
 
+def test_names_of_a_network_are_not_those_of_the_generated_code() -> None:
+    net = Recurrence.parse("""
+        temp1[t]     = tanh(W @ [h[t-1], x[t]] + number1)
+        temp2[t]     = sigmoid(U @ [h[t-1], x[t]] + fixed1)
+        h_before1[t] = temp1[t] * temp2[t] + 0.5 * h[t-1] * temp2[t]
+        h[t]         = h_before1[t] * temp2[t] + 0.25 * h[t-1]
+        empty[t]     = exp(h[t]) + h[t-1]
+        L            = sum(squared_error(empty[t], target[t]), t)
+    """)
+    d = rd.derive(net)
+    for batch in (None, 3):
+        at = point(net, T=4, batch=batch)
+        grads = d.lambdify()(at.params, at.inputs)[1]
+        for name in net.parameters:
+            np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
+
+
 def test_the_loops_of_generated_code_allocate_nothing() -> None:
     for name in ("lstm", "gru", "peephole_lstm", "bidirectional_lstm"):
         program = rd.derive(rd.cells.LIBRARY[name]()).lambdify()
