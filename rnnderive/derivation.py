@@ -262,8 +262,8 @@ class Derivation(Told):
             how many, each step by itself in the order that computes the fewest again (Griewank and Walther 2000).
         reuse : bool, optional
             Keep the memory of one call for the next: a fifth of the time of a batch goes into fresh memory.  By
-            default where a call needs between 1 MiB and 256 MiB.  Results have memory of their own all the same,
-            and so have several calls at once.
+            default where a call needs between 1 MiB and 256 MiB; segments between checkpoints always do.  Results
+            have memory of their own all the same, and so have several calls at once.
 
         Returns
         -------
