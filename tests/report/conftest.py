@@ -18,6 +18,7 @@ _spec.loader.exec_module(formulas)
 
 from rnnderive import cells  # noqa: E402
 from rnnderive import report as rp  # noqa: E402
+from tests.report import tex  # noqa: E402
 
 HOSTILE = (
     r"# $ * _ < > @ \ [ ] ~ ` { } & % ^ | -- --- ... // /* */ http://a.b/c_d?x=1&y=2; \input{x} "
@@ -101,7 +102,6 @@ def typst_report(tmp_path_factory: pytest.TempPathFactory) -> rp.Report:
 
 @pytest.fixture(scope="session")
 def tex_report(tmp_path_factory: pytest.TempPathFactory) -> rp.Report:
-    """The demo, built by TeX; skips where TeX is not installed."""
-    if rp.missing_tex():
-        pytest.skip("TeX is not installed")
+    """The demo, built by TeX; skips where TeX is not complete."""
+    tex.need()
     return rp.build(demo(), tmp_path_factory.mktemp("tex") / "out", "demo", engine="tex")

@@ -14,6 +14,7 @@ import pytest
 from rnnderive import printing as pr
 from rnnderive import report as rp
 from tests.report import browser as br
+from tests.report import tex
 
 conftest = sys.modules[next(n for n in sys.modules if n.endswith("conftest") and hasattr(sys.modules[n], "HOSTILE"))]
 formulas = sys.modules["report_formulas"]
@@ -219,8 +220,8 @@ def test_the_page_prints(tab: br.Browser, page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["typst", "tex"])
 def test_the_same_text_is_harmless_in_a_pdf(engine: str, tmp_path: Path) -> None:
-    if engine == "tex" and rp.missing_tex():
-        pytest.skip("TeX is not installed")
+    if engine == "tex":
+        tex.need()
     from tests.report.pages import words
 
     report = rp.build(nasty(), tmp_path, engine=engine)
