@@ -204,6 +204,34 @@ def test_index_notation():
     assert not verdicts(text.replace("U_{ki}", "U_{ik}"))["dU"]
 
 
+@pytest.mark.parametrize("letter", ["t", "k"])
+def test_entries_of_a_bracket_under_a_sum_over_any_letter(letter):
+    text = (
+        r"\frac{dL}{dW_{ij}} = \sum_{k=1}^T (V^\top e^k + U^\top \delta^{k+1})_i (1 - (h_i^k)^2) x_j^k \\ "
+    ).replace("^k", f"^{letter}").replace("k=", f"{letter}=").replace("{k+1}", f"{{{letter}+1}}")  # fmt: skip
+    assert all(verdicts(text + ERROR + DELTA).values())
+    assert not verdicts(text.replace(f"{{{letter}+1}}", letter) + ERROR + DELTA)["dW"]
+
+
+def test_a_letter_runs_in_its_sum_alone():
+    text = r"\frac{dL}{dW_{ij}} = \sum_{k=1}^T (1 \delta^k)_i x_j^k \\ " + ERROR + DELTA
+    with pytest.raises(LanguageError, match="superscript of a name without a time index"):
+        read_latex(text + "g^t = h^k", PROBLEM)
+
+
+def test_entries_on_the_left_may_run_in_any_letter():
+    text = r"v_i^k = h_i^k \\ dV = \sum_t e^t \otimes v^t \\ " + ERROR + DELTA  # that v is a column tells what ⊗ is
+    assert all(verdicts(text).values())
+    assert not verdicts(text.replace("otimes v^t", "otimes v^{t-1}"))["dV"]
+
+
+def test_a_bracket_of_which_entries_are_read_is_at_one_step():
+    text = r"\frac{dL}{dW_{ij}} = \sum_{k=1}^T \sum_{s=1}^T (\delta^k + \delta^s)_i x_j^s \\ " + ERROR + DELTA
+    with pytest.raises(LanguageError, match="several running steps") as error:
+        read_latex(text, PROBLEM)
+    assert error.value.column == 48
+
+
 def test_every_side_of_a_chain_of_equalities_is_a_claim():
     text = ERROR + r"dV = \sum_t e^t (h^t)^\top = \sum_t (h^t (e^t)^\top)^\top = \sum_t e^t (h^{t-1})^\top"
     assert [*verdicts(text).values()] == [True, True, True, False]

@@ -61,12 +61,10 @@ class Indices:
     shapes : mapping
         Name → (rows, columns), of all names that have entries.
     aside : callable
-        Makes a quantity of a bracket whose entries are read: its name, and whether it has a time index.
+        Makes a quantity of a bracket whose entries are read: its name, and the step at which it is read.
     """
 
-    def __init__(
-        self, meaning: Meaning, shapes: Mapping[str, Shape], aside: Callable[[Node], tuple[str, bool]]
-    ) -> None:
+    def __init__(self, meaning: Meaning, shapes: Mapping[str, Shape], aside: Callable[[Node], tuple[str, Any]]) -> None:
         self.meaning, self.names, self.shapes, self.aside = meaning, meaning.names, shapes, aside
         self.letters: dict[str, Any] = {}
 
@@ -111,10 +109,8 @@ class Indices:
         found = letters_in(node)
         if found is not None and all(x in self.letters for x in found):
             return [self.letters[x] for x in found]
-        kept = self.names.letters
-        self.names.letters = {**kept, **self.letters}
-        index = self.names.index(node)
-        self.names.letters = kept
+        with self.names.reading(self.letters):
+            index = self.names.index(node)
         if index is None and isinstance(clean(node), Product):
             return [x for i in clean(node).items for x in self.indices(i)]  # type: ignore[attr-defined]
         if index is None:
@@ -140,10 +136,8 @@ class Indices:
             case Scripts() if (
                 isinstance(clean(node.base), Group | Matrix) and node.sub is not None and node.sup is None
             ):
-                name, timed = self.aside(node.base)
-                return self.made(
-                    name, tm.t if timed else None, [x for p in parts_of(node.sub) for x in self.indices(p)]
-                )
+                name, step = self.aside(node.base)
+                return self.made(name, step, [x for p in parts_of(node.sub) for x in self.indices(p)])
             case Scripts() if isinstance(clean(node.base), Group | Matrix):
                 return self.powered(node, node.sup)
             case Atom() | Accent() | Scripts():
@@ -182,10 +176,8 @@ class Indices:
         return kind(a, b, evaluate=False)
 
     def bound(self, node: Node | None) -> Any:
-        kept = self.names.letters
-        self.names.letters = {**kept, **self.letters}
-        found = self.names.index(node)
-        self.names.letters = kept
+        with self.names.reading(self.letters):
+            found = self.names.index(node)
         found = self.names.size(node) if found is None else found
         if found is None and isinstance(node, Sum):
             parts = [self.bound(i) for i in node.items]
@@ -249,14 +241,11 @@ class Indices:
         letter, first, last = self._bounds(node)
         over_t = letter == "t"
         symbol = tm.t if over_t else sp.Symbol(letter, integer=True)
-        kept, letters = self.names.letters, self.letters
-        time = over_t or last == tm.T
-        if time:
-            self.names.letters = {**kept, letter: symbol}
-        else:
-            self.letters = {**letters, letter: symbol}
-        body = self.value(node.body)
-        self.names.letters, self.letters = kept, letters
+        time, letters = over_t or last == tm.T, self.letters
+        self.letters = letters if time else {**letters, letter: symbol}
+        with self.names.reading({letter: symbol} if time else {}):
+            body = self.value(node.body)
+        self.letters = letters
         if last is None:
             last = tm.T if over_t else self.range_of(symbol, [body], node)
         return sp.Sum(body, (symbol, sp.S.One if first is None else first, last))

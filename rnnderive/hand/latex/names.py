@@ -7,7 +7,8 @@ kept under what that gives.  So whatever the project prints finds its name again
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -236,6 +237,15 @@ class Names:
         self.timed.setdefault(name, timed)
 
     # ------------------------------------------------------------ indices and sizes
+
+    @contextmanager
+    def reading(self, letters: Mapping[str, Any]) -> Iterator[None]:
+        """Letters are running indices besides meanwhile, also where what is read turns out to be an error."""
+        kept, self.letters = self.letters, {**self.letters, **letters}
+        try:
+            yield
+        finally:
+            self.letters = kept
 
     def index(self, node: Node | None) -> Any:
         """A time index: t, t−1, T, k+1, 3; None if it is none."""

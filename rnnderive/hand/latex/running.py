@@ -46,12 +46,12 @@ def big(m: Meaning, node: Big) -> Raw:
 
 
 def _within(m: Meaning, letter: str, symbol: Any, body: Node, over_t: bool) -> Raw:
-    kept, m.names.letters = m.names.letters, {**m.names.letters, letter: symbol}
     outer, m.in_sum = m.in_sum, m.in_sum or over_t
     try:
-        return m.value(body)
+        with m.names.reading({letter: symbol}):
+            return m.value(body)
     finally:
-        m.names.letters, m.in_sum = kept, outer
+        m.in_sum = outer
 
 
 def bounds(m: Meaning, node: Big) -> tuple[str, Any, Any]:
@@ -129,9 +129,8 @@ def _lag(m: Meaning, body: Node, letter: str) -> int:
             node = clean(node.body)
     if not (isinstance(node, Frac) and is_derivative(node)):
         return 0
-    kept, m.names.letters = m.names.letters, {**m.names.letters, letter: sp.Symbol(letter, integer=True)}
-    places = [locate(m, x.body) for x in (node.over, node.under) if isinstance(x, Derivation)]
-    m.names.letters = kept
+    with m.names.reading({letter: sp.Symbol(letter, integer=True)}):
+        places = [locate(m, x.body) for x in (node.over, node.under) if isinstance(x, Derivation)]
     if len(places) != 2 or any(p is None or p.index is None for p in places):
         return 0
     gap = sp.expand(places[0].index - places[1].index)  # type: ignore[union-attr]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sympy as sp
@@ -56,18 +56,9 @@ class Sides:
             self.chained |= meaning.used
         return self._in_shape(target, value, side)
 
-    @contextmanager
-    def in_letters_of(self, target: Target) -> Iterator[None]:
+    def in_letters_of(self, target: Target) -> AbstractContextManager[None]:
         """What the left side calls the running step is t meanwhile: of δ^{k} it is k, of δ^{t-1} it is t − 1."""
-        kept = self.names.letters
-        if target.letter != "t":
-            self.names.letters = {**kept, target.letter: tm.t}
-        elif target.shift:
-            self.names.letters = {**kept, "t": tm.t - target.shift}
-        try:
-            yield
-        finally:
-            self.names.letters = kept
+        return self.names.reading({target.letter: tm.t - (target.shift if target.letter == "t" else 0)})
 
     def _expression(self, target: Target, side: Node) -> tuple[Any, Shape]:
         """A right side in index notation, and the shape that its indices tell."""
@@ -93,20 +84,27 @@ class Sides:
         except LanguageError as error:
             raise self.meaning.error(error.message, side) from None
 
-    def _aside(self, node: Node) -> tuple[str, bool]:
-        """A bracket of which entries are read, as a quantity of its own."""
-        raw = self.meaning.value(node)
-        timed = any(n.op == "at" and n.data[1].has(tm.t) for n in raw.walk())
+    def _aside(self, node: Node) -> tuple[str, Any]:
+        """A bracket of which entries are read, as a quantity of its own, and the step at which it is read."""
+        raw, letters = self.meaning.value(node), self.names.letters
+        running = {s for index in letters.values() for s in index.free_symbols} - {tm.T}
+        steps = {s for n in raw.walk() if n.op == "at" for s in n.data[1].free_symbols & running}
+        if len(steps) > 1:
+            raise self.meaning.error("found a bracket at several running steps, of which entries are read", node)
+        step = next(iter(steps), None)
+        if step not in (None, tm.t):  # the k of a sum: as a quantity it is for every t
+            with self.names.reading({x: index.subs(step, tm.t) for x, index in letters.items()}):
+                raw = self.meaning.value(node)
         name = next((n for n, other in self.asides.items() if other[0] == node), None)
         if name is None:
             name = self.fresh("bracket")
-            self.names.timed[name] = timed
+            self.names.timed[name] = step is not None
         self.asides[name] = (node, raw)
         shape = self.meaning.static.shape(raw)
         if shape is None:
             raise self.meaning.error("the shape of this bracket is not known yet", node)
         self.entry_shapes[name] = shape
-        return name, timed
+        return name, step
 
     def _in_shape(self, target: Target, value: Raw, side: Node) -> Raw:
         """A row of derivatives by every entry of vec(W), put into the shape of W."""
@@ -168,7 +166,8 @@ class Sides:
         self.meaning.timed, self.meaning.in_sum = target.timed, False
         for side in target.row.sides[1:]:
             try:
-                return self._expression(target, side)[1]
+                with self.in_letters_of(target):
+                    return self._expression(target, side)[1]
             except LanguageError:
                 continue
         return None

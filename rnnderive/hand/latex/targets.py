@@ -150,11 +150,8 @@ class Targets:
         rest, transposes = split_transpose(sup)
         node = Scripts(left.line, left.column, base, sub, sup) if sub is not None or sup is not None else base
         letter = self._letter(rest)
-        kept = self.names.letters
-        if letter:
-            self.names.letters = {**kept, letter: tm.t}
-        place = locate(self.meaning, node)
-        self.names.letters = kept
+        with self.names.reading({letter: tm.t} if letter else {}):
+            place = locate(self.meaning, node)
         if place is None or place.rest is not None or transposes or place.transposes:
             raise self.meaning.error("expected a name on the left, such as \\delta^{t}", left)
         return place
@@ -218,15 +215,12 @@ class Targets:
         over, under = clean(left.over), clean(left.under)
         assert isinstance(over, Derivation) and isinstance(under, Derivation)
         letter = self._letter(opened(over.body)[2])
-        kept = self.names.letters
-        if letter:
-            self.names.letters = {**kept, letter: tm.t}
-        v, u = below(self.meaning, over.body), below(self.meaning, under.body)
-        for place, node in ((v, over.body), (u, under.body)):
-            if not place.known:
-                undefined(self.meaning, place, node)
-        a, b = term_of(self.meaning, v, left), term_of(self.meaning, u, left)
-        self.names.letters = kept
+        with self.names.reading({letter: tm.t} if letter else {}):
+            v, u = below(self.meaning, over.body), below(self.meaning, under.body)
+            for place, node in ((v, over.body), (u, under.body)):
+                if not place.known:
+                    undefined(self.meaning, place, node)
+            a, b = term_of(self.meaning, v, left), term_of(self.meaning, u, left)
         timed = v.index is not None and v.index.has(tm.t)
         kind = over.kind
         name = self.fresh(f"J_{v.name}_{u.name}")
