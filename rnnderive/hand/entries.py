@@ -20,7 +20,7 @@ from rnnderive.language import FUNCTIONS
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
-__all__ = ["ByEntry", "by_entry", "column_index", "row_index"]
+__all__ = ["ByEntry", "by_entry", "column_index", "function_name", "row_index"]
 
 row_index, column_index = sp.symbols("i j", integer=True)
 
@@ -33,6 +33,11 @@ _FUNCTIONS = {
     sp.Abs: "abs",
     sp.sign: "sign",
 }
+
+
+def function_name(expr: Any) -> str:
+    """What the language calls a function of SymPy's; its own name, where the language has none."""
+    return _FUNCTIONS.get(expr.func) or str(expr.func.__name__)
 
 
 class ByEntry(Term):
@@ -113,7 +118,7 @@ class _Reader:
                 at = [self.index(k, env) - 1 for k in expr.args[1:]]
                 return array[tuple([*at, 0, 0][:2])] if len(at) != 1 or array.shape[0] > 1 else array[0, at[0]]
             case sp.Function():
-                name = _FUNCTIONS.get(expr.func) or expr.func.__name__
+                name = function_name(expr)
                 x = self.value(expr.args[0], env)
                 return self.algebra.apply(name, self.boxed(x))[0, 0]
         raise LanguageError(f"{expr} has no value here")
@@ -236,7 +241,7 @@ def _read(part: Any, bound: frozenset[Any], leaves: Mapping[str, Term], indices:
         elif not name.startswith(("n_", "m_")):
             raise LanguageError(f"{name} is no name here; known are {', '.join(leaves)}")
     elif isinstance(part, sp.Function) and not isinstance(part, sp.Piecewise):
-        name = _FUNCTIONS.get(part.func) or part.func.__name__
+        name = function_name(part)
         if name not in FUNCTIONS:
             raise LanguageError(f"{part.func} is no elementwise function; known are {', '.join(FUNCTIONS)}")
     elif isinstance(part, sp.Pow) and not part.exp.is_Integer:

@@ -13,23 +13,13 @@ from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalMatrix
 
 from rnnderive.calculus import Component
 from rnnderive.errors import LanguageError
-from rnnderive.hand.entries import by_entry, column_index, row_index
+from rnnderive.hand.entries import by_entry, column_index, function_name, row_index
 from rnnderive.hand.problem import Problem
 from rnnderive.language import FUNCTIONS
 from rnnderive.language import terms as tm
 from rnnderive.language.terms import Term
 
 __all__ = ["Terms"]
-
-_FUNCTIONS = {
-    sp.tanh: "tanh",
-    sp.exp: "exp",
-    sp.log: "log",
-    sp.sin: "sin",
-    sp.cos: "cos",
-    sp.Abs: "abs",
-    sp.sign: "sign",
-}
 
 
 class Terms:
@@ -224,7 +214,7 @@ class Terms:
             return tm.times(*(self._pointwise(a, x, value) for a in body.args))
         if body.is_Pow and body.exp.is_Integer:
             return tm.power(self._pointwise(body.base, x, value), body.exp)
-        name = _FUNCTIONS.get(body.func) or getattr(body.func, "__name__", "")
+        name = function_name(body)
         if isinstance(body, sp.Function) and name in FUNCTIONS:
             return tm.Apply(name, self._pointwise(body.args[0], x, value))
         raise LanguageError(f"found the function {body.func} of one entry; known are {', '.join(FUNCTIONS)}")
