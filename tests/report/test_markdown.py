@@ -7,12 +7,12 @@ import re
 import sys
 
 import pytest
+from markdown_it import MarkdownIt
 
 from rnnderive import printing as pr
 from rnnderive import report as rp
 from rnnderive.report.markdown_printer import escape
 
-markdown_it = pytest.importorskip("markdown_it", reason="Markdown is read by markdown-it-py, which rich brings")
 conftest = sys.modules[next(n for n in sys.modules if n.endswith("conftest") and hasattr(sys.modules[n], "HOSTILE"))]
 formulas = sys.modules["report_formulas"]
 NASTY = (
@@ -22,7 +22,7 @@ NASTY = (
 
 def shown(source: str) -> str:
     """The words on the page, as a Markdown reader with tables shows them."""
-    page = markdown_it.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source)
+    page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source)
     return html.unescape(re.sub(r"<[^>]*>", "", page))
 
 
@@ -39,7 +39,7 @@ def test_no_html_of_the_user_is_html_of_the_page() -> None:
         rp.Table([NASTY], [[NASTY]], NASTY), rp.Box([rp.Bullets([NASTY])], NASTY), rp.Listing("```\n" + NASTY),
     ])  # fmt: skip
     source = rp.markdown_source(rp.Document(NASTY, [section], subtitle=NASTY, author=NASTY, footer=[NASTY]))
-    page = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(source)
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(source)
     assert "<script" not in page and "javascript:" not in re.sub(r"(?s)>[^<]*<", "><", page)
     assert shown(source).count("<script>alert(1)</script>") >= 13
 
@@ -47,7 +47,7 @@ def test_no_html_of_the_user_is_html_of_the_page() -> None:
 def test_a_table_keeps_its_columns() -> None:
     table = rp.Table(["a|b", "c"], [[rp.Formula(pr.Fenced(pr.Letter("x"), "|")), rp.Code("p|q")]], "", "lr")
     source = rp.markdown_source(rp.Document("t", [rp.Section("s", [table])]))
-    page = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(source)
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(source)
     assert page.count("<td") == page.count("<th>") + page.count("<th ") == 2
     assert "p|q" in shown(source)
 
