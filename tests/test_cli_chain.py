@@ -224,6 +224,7 @@ def idle(monkeypatch):
         ("sweep lstm --axis gain=1,2 --figure none/map.svg", "there is no folder 'none'; make it first"),
         ("sweep lstm --axis gain=1,2 --axis T=9,10 --axis h=2,3 --figure map.svg", "here are 3: gain, T, h.*--at h=2"),
         ("sweep lstm --axis gain=1,2 --axis T=9,10 --figure map.svg --at T=5", "found --at T=5; expected one of 9, 10"),
+        ("sweep lstm --axis gain=1,2 --figure map.svg --at gain=1", "none is left to draw along; leave one out"),
         ("sweep lstm --axis scheme=glorot,keras --figure map.svg", "the axis scheme has no numbers to draw along"),
         ("chain lstm --figures /dev/null", "/dev/null is no folder"),
         ("chain lstm --figures /dev/null/there", "/dev/null is no folder"),
@@ -237,6 +238,16 @@ def test_what_cannot_end_well_is_refused_before_it_begins(words, expected, idle,
     assert status == 2
     assert re.search(expected.replace("(", r"\(").replace(")", r"\)"), error), error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_is_drawn_along_the_axes_of_several_values(tmp_path):
+    """What was found to be possible before the sweep is drawn after it, in whatever order the axes stand."""
+    for one in ("h=3", "scheme=keras"):
+        figure = tmp_path / f"{one}.svg"
+        words = ("--axis", one, "--axis", "gain=0.5,1", "--axis", "T=9,10", "--size", "x=2", "--figure", str(figure))
+        status, _, error = call("sweep", "vanilla", *words)
+        assert status == 0, error
+        assert figure.exists()
 
 
 # ---------------------------------------------------------------- messages speak of options

@@ -175,10 +175,21 @@ def _alone(found: Phases, net: Recurrence, cell: str) -> str:
 def _draw(found: Phases, quantity: Quantity, place: dict[str, Any], path: Path) -> None:
     from rnnderive.printing.style import saved
 
-    along = [name for name in found.axes if name not in place]
-    plot = found.plot
-    drawn = plot.lines(along[0], quantity.value, **place) if len(along) == 1 else plot.map(quantity.value, **place)
+    along, plot = _along(found.axes, place), found.plot
+    if len(along) == 1:
+        drawn = plot.lines(along[0], quantity.value, **place)
+    else:
+        across, up = along
+        drawn = plot.map(quantity.value, across, up, **place)
     saved(drawn.figure, path)
+
+
+def _along(axes: Mapping[str, Sequence[Any]], place: Mapping[str, Any]) -> list[str]:
+    """The axes that a figure is drawn along: of more than two without a place those of several values."""
+    left = [name for name in axes if name not in place]
+    several = sum(len(axes[name]) > 1 for name in left)
+    drawn = sorted(left, key=lambda name: len(axes[name]) == 1)[: max(2, several)]
+    return [name for name in left if name in drawn]
 
 
 # ---------------------------------------------------------------- checked before anything is measured
@@ -203,14 +214,16 @@ def _check_figure(path: Path, axes: dict[str, list[Any]], place: dict[str, Any])
         if name not in axes or value not in axes[name]:
             there = ", ".join(map(str, axes[name])) if name in axes else f"the axes {', '.join(axes)}"
             raise InputError(f"found --at {name}={value}; expected one of {there}")
-    along = [name for name in axes if name not in place and len(axes[name]) > 1] or list(axes)[:1]
+    along = _along(axes, place)
+    if not along:
+        raise InputError("--at gives a value of every axis, so that none is left to draw along; leave one out")
     if len(along) > 2:
         left = along[2:]
         raise InputError(
             f"a figure shows one axis or two, here are {len(along)}: {', '.join(along)}. Say where it is taken with "
             + ", ".join(f"--at {name}={axes[name][0]}" for name in left)
         )
-    if len(axes) - len(place) == 1 and not numeric(axes[along[0]]):
+    if len(along) == 1 and not numeric(axes[along[0]]):
         raise InputError(f"the axis {along[0]} has no numbers to draw along; leave out --figure, or add an axis")
 
 
