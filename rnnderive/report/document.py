@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -35,6 +35,7 @@ __all__ = [
     "Text",
     "inlines",
     "leads_on",
+    "listed",
     "plain",
 ]
 
@@ -327,6 +328,11 @@ class Numbered:
 def plain(text: Text) -> str:
     """A text without markup, for bookmarks and estimates."""
     return "".join(_plain(i) for i in inlines(text))
+
+
+def listed(formulas: Iterable[pr.Math]) -> list[Inline]:
+    """Formulas with commas between them."""
+    return [item for k, math in enumerate(formulas) for item in ([", "] if k else []) + [Formula(math)]]
 
 
 def leads_on(text: Text) -> bool:

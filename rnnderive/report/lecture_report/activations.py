@@ -57,7 +57,7 @@ def _factor(net: Recurrence, case: Case) -> doc.Equation:
 
 def _curves(case: Case, *names: str) -> doc.Figure:
     """Functions and their derivatives."""
-    listed = [i for k, n in enumerate(names) for i in ([", "] if k else []) + [doc.Formula(figures.function_math(n))]]
+    listed = doc.listed(map(figures.function_math, names))
     return doc.Figure(
         lambda: figures.activation_curves(list(names), words=case.words),
         case.words("lecture.curves", names=listed),

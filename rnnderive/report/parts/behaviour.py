@@ -42,8 +42,8 @@ def _run(case: Case) -> doc.Paragraph:
 
 
 def _chain(case: Case, analysis: Analysis) -> Iterator[Any]:
-    state = [i for k, n in enumerate(analysis.states) for i in ([", "] if k else []) + [doc.Formula(pr.name_math(n))]]
     if len(case.analyses) > 1:
+        state = doc.listed(map(pr.name_math, analysis.states))
         yield case.say(f"behaviour.{analysis.trace.chain.direction}", state=state)
     yield doc.Paragraph(doc.Bold(*headline(case, analysis.verdict)))
     yield doc.Bullets([bound_words(case, analysis.bounds), *details(case, analysis)])

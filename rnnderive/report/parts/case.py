@@ -125,10 +125,7 @@ class Case:
 
     def listed(self, names: Sequence[str]) -> list[doc.Inline]:
         """Names as formulas with commas between them."""
-        out: list[doc.Inline] = []
-        for k, name in enumerate(names):
-            out += ([", "] if k else []) + [self.formula(name)]
-        return out
+        return doc.listed(self.math(self.net.leaf(name)) for name in names)
 
     # ------------------------------------------------------------ the derivation
 

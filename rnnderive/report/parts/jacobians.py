@@ -44,14 +44,11 @@ def state_jacobians(case: Case, paths: bool = True) -> list[Any]:
                     rows.append((_partial(net, v, u, chain.lag), block.math(net.notation)))
         blocks.append(doc.Aligned(rows))
         if len(chain.states) > 1:
-            blocks += [case.say("jacobians.blocks", names=_listed(net, chain)), _block_jacobian(net, chain)]
+            names = doc.listed(map(pr.name_math, chain.states))
+            blocks += [case.say("jacobians.blocks", names=names), _block_jacobian(net, chain)]
         if paths:
             blocks += list(_path_table(case, net, chain))
     return blocks
-
-
-def _listed(net: Recurrence, chain: StateChain) -> list[doc.Inline]:
-    return [i for k, n in enumerate(chain.states) for i in ([", "] if k else []) + [doc.Formula(pr.name_math(n))]]
 
 
 def _partial(net: Recurrence, v: str, u: str, lag: int) -> pr.Math:

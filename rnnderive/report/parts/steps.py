@@ -34,10 +34,7 @@ def steps(case: Case) -> list[doc.Section]:
 
 def rule(case: Case, step: Step) -> tuple[doc.Inline, ...]:
     """A step's rule in the report's language."""
-    about = {
-        name: [item for k, term in enumerate(terms) for item in ([", "] if k else []) + [doc.Formula(case.math(term))]]
-        for name, terms in step.about.items()
-    }
+    about = {name: doc.listed(map(case.math, terms)) for name, terms in step.about.items()}
     return case.words(f"rule.{step.kind}", **about)
 
 
