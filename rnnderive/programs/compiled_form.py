@@ -18,19 +18,7 @@ from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.terms import Term, t
 from rnnderive.programs.compiled_support import has_loop
 from rnnderive.programs.layout import depends_on_time, kind
-from rnnderive.programs.passes import (
-    bundle_deltas,
-    factor,
-    fuse_gates,
-    fuse_sums,
-    hoist,
-    inline,
-    name_sums,
-    narrow,
-    prune,
-    split_stacks,
-)
-from rnnderive.programs.passes import share as share_functions
+from rnnderive.programs.passes import fused, hoist, prune, split_stacks
 
 __all__ = ["COLUMN_FUNCTIONS", "NotCompiled", "entrywise", "form", "one_operation_each"]
 
@@ -61,10 +49,8 @@ def form(net: Recurrence, outputs: Iterable[str], given: Iterable[str] = ()) -> 
     """
     wanted = list(outputs)
     fixed = {*wanted, *(s[:-1] for s in given)}
-    net = share_functions(narrow(prune(net, wanted), wanted))
-    net = fuse_gates(name_sums(factor(inline(net, fixed))), fixed)
-    net = fuse_sums(bundle_deltas(net, fixed))
-    net = one_operation_each(hoist(split_stacks(net), products_only=True))
+    net = hoist(split_stacks(fused(net, wanted, given, by_calls=False)), products_only=True)
+    net = one_operation_each(net)
     return prune(sums_where_they_are_read(net, fixed), wanted)
 
 

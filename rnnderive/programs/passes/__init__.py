@@ -22,6 +22,7 @@ __all__ = [
     "factor",
     "fuse_gates",
     "fuse_sums",
+    "fused",
     "hoist",
     "inline",
     "join",
@@ -58,11 +59,22 @@ def optimise(
         Is told what the ranges of each bundle were called: ``(bundle, start, stop)`` → name.
     """
     wanted = list(outputs)
-    fixed = {*wanted, *(s[:-1] for s in given)}
-    net = share(narrow(prune(net, wanted), wanted))
-    net = factor(inline(by_exp(net), fixed))
-    net = pack(fuse_gates(name_sums(net), fixed, names), fixed, names)
-    net = fuse_sums(bundle_deltas(net, fixed, names))
+    net = fused(net, wanted, given, names=names)
     if products_only:
         net = join(net)
     return hoist(split_stacks(net), products_only)
+
+
+def fused(
+    net: Recurrence, outputs: Iterable[str], given: Iterable[str] = (), *, by_calls: bool = True, names: Names = None
+) -> Recurrence:
+    """The rewrites that all backends want: what is needed, where it is needed, with gates and deltas in bundles.
+
+    With `by_calls`, what is done to several gates is one call on all of them; compiled loops go entry by entry anyway.
+    """
+    wanted = list(outputs)
+    fixed = {*wanted, *(s[:-1] for s in given)}
+    net = share(narrow(prune(net, wanted), wanted))
+    net = name_sums(factor(inline(by_exp(net) if by_calls else net, fixed)))
+    net = fuse_gates(net, fixed, names)
+    return fuse_sums(bundle_deltas(pack(net, fixed, names) if by_calls else net, fixed, names))
