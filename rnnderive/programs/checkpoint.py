@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -224,7 +223,7 @@ class _Sweep:
         for n, (source, lag) in self.cut.shifted.items():
             table[n] = self.lagged(source, lag, a, b)
         table |= {"T": b - a, self.cut.steps: self.steps, **inputs}
-        return self.program.parts[name].compute(replace(arrays, inputs=table, T=b - a))
+        return self.program.parts[name].compute(arrays._replace(inputs=table, T=b - a))
 
     def segment(self, name: str, array: Any, a: int, b: int) -> Any:
         return array[a:b] if isinstance(self.program.origin.leaves.get(name), tm.At) else array

@@ -164,7 +164,11 @@ class Program:
         result: Any = self.compute(arrays) if whole else in_threads(self.compute, self.origin, arrays, self.threads)
         table = result[1] if self.with_loss else result
         if self.restored:
-            table = {n: restore(g, n, self.origin, arrays) for n, g in table.items()}
+            given = arrays.given
+            table = {
+                n: g if given.get(n) == (g.shape, False) and g.flags.writeable else restore(g, n, self.origin, arrays)
+                for n, g in table.items()
+            }
         return (result[0], table) if self.with_loss else table
 
     def __repr__(self) -> str:
