@@ -14,7 +14,7 @@ from benchmarks.plan import works
 from benchmarks.quick import compare
 from benchmarks.race import race
 from benchmarks.report import write
-from benchmarks.results import Results, stamp
+from benchmarks.results import Results, stamp, trust
 from benchmarks.table import PEERS
 from benchmarks.work import NETWORKS, SIZES, Work
 
@@ -51,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
         if name != "report":
             command.add_argument(
                 "--again", action="store_true", help="measure anew what this machine has measured of this code"
+            )
+        if name in ("all", "race"):
+            command.add_argument(
+                "--doubtful", action="store_true", help="measure anew the rows that cannot be trusted, and no others"
             )
         if name == "study":
             command.add_argument("--names", default="all", help="several with commas")
@@ -109,7 +113,9 @@ def run(given: argparse.Namespace, results: Results) -> None:
     named = {SIZES[s] for s in sizes}
     points = [w for w in works(given.quick) if w.network in cells and given.only in w.key]
     points = [w for w in points if given.size == "all" or w.size in named]
-    if given.again or given.quick:
+    if given.doubtful:
+        points = [w for w in points if results.has(w.key) and trust(results.races[w.key], w.threads)]
+    if given.again or given.quick or given.doubtful:
         for work in points:
             results.races.pop(work.key, None)
     rounds, sample = given.rounds or (5 if given.quick else 15), 0.01 if given.quick else 0.03

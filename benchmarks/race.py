@@ -31,6 +31,7 @@ __all__ = ["race"]
 PATIENCE = 300.0  # seconds that a contestant may take to be built, PyTensor's compiler included
 # A contestant that takes long gets fewer samples: about so many seconds in all, but not fewer than these.
 BUDGET, FEWEST = 6.0, 5
+CALLS = 5  # of the calibration, in a sample of it
 
 
 class Process:
@@ -78,6 +79,24 @@ def processes(peers: Iterable[str], threads: int) -> Iterator[dict[str, Process]
         yield found
 
 
+@contextmanager
+def held(threads: int) -> Iterator[None]:
+    """This process, and those that it starts, on the last so many processors; BLAS on one of them.
+
+    So the machine's speed is measured where the contestants run.
+    """
+    with threadpool_limits(1):
+        if not hasattr(os, "sched_setaffinity"):
+            yield
+            return
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, sorted(everywhere)[-threads:])
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, everywhere)
+
+
 def race(works: Iterable[Work], peers: Iterable[str], results: Results, *, rounds: int, sample: float) -> None:
     """Run what the results do not have yet of this machine and this code, and save after every work.
 
@@ -98,7 +117,7 @@ def race(works: Iterable[Work], peers: Iterable[str], results: Results, *, round
     with Progress(*columns) as bar:
         shown = bar.add_task("", total=len(works) * (len(peers) + rounds))
         for threads in sorted({w.threads for w in works}):
-            with processes(peers, threads) as workers:
+            with held(threads), processes(peers, threads) as workers:
                 for work in (w for w in works if w.threads == threads):
 
                     def tell(what: str, work: Work = work) -> None:
@@ -134,8 +153,7 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
                 if clock in answer:
                     running[peer][clock].append(answer[clock])
         calibrated(calibration)
-    with threadpool_limits(1):
-        bound = floor(work.of.equations, work.sizes, work.size.T, work.size.B, work.dtype, work.threads)
+    bound = floor(work.of.equations, work.sizes, work.size.T, work.size.B, work.dtype, work.threads)
     return {
         "peers": table,
         "calibration": calibration,
@@ -145,11 +163,13 @@ def one(work: Work, workers: Mapping[str, Process], rounds: int, sample: float, 
 
 
 def calibrated(samples: dict[str, list[float]]) -> None:
-    """One more sample of the machine's own speed, by both clocks."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    """One more sample of the machine's own speed, by both clocks; the caches are filled beforehand."""
     calibrate()
-    samples["wall"].append(time.perf_counter() - wall)
-    samples["cpu"].append(time.process_time() - cpu)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(CALLS):
+        calibrate()
+    samples["wall"].append((time.perf_counter() - wall) / CALLS)
+    samples["cpu"].append((time.process_time() - cpu) / CALLS)
 
 
 def built(worker: Process, work: Work, place: Path, expected: Result) -> dict[str, Any]:

@@ -52,8 +52,6 @@ def serve(peer: str, threads: int) -> None:
     """Answer orders until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     task: Task | None = None
     for line in sys.stdin:
         order = json.loads(line)
