@@ -233,6 +233,10 @@ class Emitter:
                 return f"({left}[..., :, None] * {right}[..., None, :])"
         return f"({left} @ {right})"
 
+    def matrix_of_rows(self, term: Term) -> str:
+        """What rows are multiplied by from the right where columns are multiplied by a matrix from the left."""
+        return self._transposed(term, None, Context("timeless"))
+
     def _transposed(self, a: Term, code: str | None, c: Context) -> str:
         """Aᵀ of a matrix without leading axes; a transpose of a transpose is the matrix."""
         if isinstance(a, tm.Transpose):

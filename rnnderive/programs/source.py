@@ -22,9 +22,9 @@ from rnnderive.language.schedule import Stage
 from rnnderive.programs.cost import cost
 from rnnderive.programs.emitter import Emitter
 from rnnderive.programs.layout import Context, depends_on_time, is_new, kind, stripped
-from rnnderive.programs.lowering import aliases, gate_major, is_whole, lower, part_key, places
+from rnnderive.programs.lowering import Loop, aliases, gate_major, is_whole, lower, part_key, places
 from rnnderive.programs.passes.bundles import Names
-from rnnderive.programs.steps import Steps
+from rnnderive.programs.steps import Steps, Whole
 from rnnderive.programs.support import SUPPORT
 
 __all__ = ["write_module"]
@@ -32,7 +32,7 @@ __all__ = ["write_module"]
 _LOCALS = {"empty", "np", "T", "t", "lead", "dtype", "params", "inputs", "given", "range", "sum", "dict"} | set(SUPPORT)
 
 # Names that the code makes up: parts and scratch memory, and rows of sequences at a step.
-_OWN = re.compile(r"(part|fixed|temp|number)\d+(_\d+)?|\w+_(before|after)\d+(_\d+)?|\w+_t\d*(_\d+)?")
+_OWN = re.compile(r"(part|fixed|temp|number)\d+(_\d+)?|temp_all\d+|\w+_(before|after)\d+(_\d+)?|\w+_t\d*(_\d+)?")
 
 
 def write_module(
@@ -80,6 +80,7 @@ class Module(Emitter):
         super().__init__(net, _identifiers(net, origin))
         fixed = [*outputs.values(), *(n[:-1] for n in origin.initial_states)]
         self.over: dict[str, tuple[str, Any]] = {}
+        self.rooms: dict[Any, list[str]] = {}  # memory for all steps on the way, by the size of a row
         self.called = called
         self.cuts: dict[str, list[tuple[str, Any, Any]]] = {}
         for stage in net.schedule:
@@ -286,6 +287,13 @@ class Module(Emitter):
                 code = f"np.asarray({code}, dtype)"
             self.line(f"{self.names[e.name]} = {stripped(code)}")
             return
+        if (loop := self._operations(e)) is not None:
+            self._allocate(e.name, {e.name})
+            writer = Whole(self, loop, set(), forward=True)
+            calls = [writer.call(op) for op in loop.operations]
+            for line in [*writer.before, *calls]:
+                self.line(line)
+            return
         layout = self.layout[e.name]
         code = self.emit(e.right, Context("all"))
         if not depends_on_time(e.right) or isinstance(e.right, tm.At):
@@ -293,6 +301,17 @@ class Module(Emitter):
         if layout.before or layout.after:
             code = f"padded({code}, {layout.before}, {layout.after}, {self._boundary(e.name)})"
         self.line(f"{self.names[e.name]} = {stripped(code)}")
+
+    def _operations(self, e: Equation) -> Loop | None:
+        """The operations of an equation for all t at once; None where it is rather one expression."""
+        right = e.right
+        if kind(e.left) != "column" or not depends_on_time(right) or self.net.is_shared(right):
+            return None
+        parts = [n for n in tm.members(right) if isinstance(n, tm.Stack | tm.Apply) and depends_on_time(n)]
+        if any(self._occurs(n) > 1 for n in parts):
+            return None
+        loop = lower(self.net, Stage((e.name,), "all"))
+        return None if any(op.word in ("expression", "copy") for op in loop.operations) else loop
 
     def _loop(self, stage: Stage) -> None:
         """Memory for what the loop computes, and one pass over the steps."""
@@ -324,14 +343,7 @@ class Module(Emitter):
             if n not in kept:
                 self.line(f"{self.names[n]}_t = empty({self._room(n, '')}, dtype)")
                 continue
-            layout = self.layout[n]
-            steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
-            returned = set(roots[n]) & set(self.outputs.values())  # a result has memory of its own
-            self.line(f"{self.names[n]} = {'np.' if returned else ''}empty({self._room(n, steps)}, dtype)")
-            if layout.before:
-                self.line(f"{self.names[n]}[:{layout.before}] = {self._boundary(n)}")
-            if layout.after:
-                self.line(f"{self.names[n]}[T{layout.before:+d}:] = {self._boundary(n)}".replace("T+0", "T"))
+            self._allocate(n, set(roots[n]))
         for n in stage.names:
             root, base = over.get(n, (n, sp.S.Zero))
             end = "" if root in kept else "_t"
@@ -340,6 +352,17 @@ class Module(Emitter):
                 cut = self.cut(root, sp.expand(base + start), sp.expand(base + stop), stored=root in kept)
                 self.line(f"{self.names[key]}{end} = {self.names[root]}{end}{cut}")
         return {n for n in stage.names if over.get(n, (n, 0))[0] in kept}
+
+    def _allocate(self, name: str, written: set[str]) -> None:
+        """Memory for all steps of what is written there, and its rows outside 1..T."""
+        layout = self.layout[name]
+        steps = f"T + {layout.before + layout.after}" if layout.before or layout.after else "T"
+        own = "np." if written & set(self.outputs.values()) else ""  # a result has memory of its own
+        self.line(f"{self.names[name]} = {own}empty({self._room(name, steps)}, dtype)")
+        if layout.before:
+            self.line(f"{self.names[name]}[:{layout.before}] = {self._boundary(name)}")
+        if layout.after:
+            self.line(f"{self.names[name]}[T{layout.before:+d}:] = {self._boundary(name)}".replace("T+0", "T"))
 
     def _room(self, name: str, steps: str) -> str:
         """The shape of an array: gates on an axis of their own where that keeps each of them together."""

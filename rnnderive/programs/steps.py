@@ -1,4 +1,4 @@
-"""A loop's operations as NumPy calls that write into memory that is there."""
+"""Operations as NumPy calls that write into memory that is there: of one step in a loop, or of all steps at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rnnderive.programs.lowering import Constant, Fixed, Loop, Op, Operand, View
 if TYPE_CHECKING:
     from rnnderive.programs.source import Module
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "Whole"]
 
 
 class Steps:
@@ -28,8 +28,12 @@ class Steps:
         self.iterables: dict[str, str] = {}
         self.locals: dict[Any, str] = {}
         self.context = Context("loop", frozenset(loop.stage.names))
-        for name, size in loop.scratch.items():
-            self.before.append(f"{name} = empty((*lead, {module.size(size)}), dtype)")
+        self.scratch()
+
+    def scratch(self) -> None:
+        """Memory for values on the way."""
+        for name, size in self.loop.scratch.items():
+            self.before.append(f"{name} = empty((*lead, {self.module.size(size)}), dtype)")
 
     def body(self) -> list[str]:
         lines: list[str] = []
@@ -62,20 +66,31 @@ class Steps:
     def call(self, op: Op) -> str:
         out = self.operand(op.out)
         if op.word == "expression":
-            return f"{out}[...] = {stripped(self.expression(op.term))}"
+            return self.assigned(out, self.expression(op.term))
         args = [self.operand(a, op.out) for a in op.args]
         if op.word == "copy":
-            return f"{out}[...] = {args[0]}"
+            return self.assigned(out, args[0])
         if op.word == "dot":
-            whole = op.out.lag is None or is_whole(self.module.net, op.out.name, op.out.start, op.out.stop)
-            flat = whole and self.gates_of(op.out) is None and op.out.name not in self.module.over
-            return f"{args[0]}.dot({args[1]}, {out})" if flat else f"np.matmul({args[0]}, {args[1]}, {out})"
+            return self.dot(op, args, out)
         if op.word in FUNCTIONS:
             found = re.fullmatch(r"np\.(\w+)\(x\)", FUNCTIONS[op.word].numpy)
             if found is None:
-                return f"{out}[...] = {stripped(apply_code(op.word, args[0]))}"
+                return self.assigned(out, apply_code(op.word, args[0]))
             return f"np.{found[1]}({args[0]}, {out})"
         return f"np.{op.word}({', '.join(args)}, {out})"
+
+    def assigned(self, out: str, code: str) -> str:
+        """Write a value into a place."""
+        return f"{out}{'' if out.endswith(']') else '[...]'} = {stripped(code)}"
+
+    def dot(self, op: Op, args: list[str], out: str) -> str:
+        """A product of rows and a matrix."""
+        flat = self.is_contiguous(op.out) and self.gates_of(op.out) is None and op.out.name not in self.module.over
+        return f"{args[0]}.dot({args[1]}, {out})" if flat else f"np.matmul({args[0]}, {args[1]}, {out})"
+
+    def is_contiguous(self, v: View) -> bool:
+        """Whether a place is all of a row."""
+        return v.lag is None or is_whole(self.module.net, v.name, v.start, v.stop)
 
     def expression(self, term: Any) -> str:
         for place in places(term):
@@ -95,11 +110,16 @@ class Steps:
             case View():
                 code = self.view(o)
             case Constant():
-                code = f"number{sum(isinstance(k, Constant) for k in self.locals) + 1}"
-                self.before.append(f"{code} = np.asarray({tm.number_code(o.number)}, dtype)")
+                code = self.constant(o)
             case Fixed():
                 code = self.fixed(o, like)
         self.locals[key] = code
+        return code
+
+    def constant(self, o: Constant) -> str:
+        """A number as an array without axes, which NumPy takes faster than a number."""
+        code = f"number{sum(isinstance(k, Constant) for k in self.locals) + 1}"
+        self.before.append(f"{code} = np.asarray({tm.number_code(o.number)}, dtype)")
         return code
 
     def fixed(self, o: Fixed, like: View | None) -> str:
@@ -148,12 +168,8 @@ class Steps:
                 return v.name
             self.before.append(f"{v.name}_{count} = {v.name}[..., {m.size(v.start)}:{m.size(v.stop)}]")
             return f"{v.name}_{count}"
-        key = v.name if is_whole(m.net, v.name, v.start, v.stop) else part_key(v.name, v.start, v.stop)
-        if key in m.names:
-            base, cut = m.names[key], ""
-        else:  # a part of what is computed for all t at once
-            base, cut = f"{m.names[v.name]}{count}", f"[..., {m.size(v.start)}:{m.size(v.stop)}]"
-            key = v.name
+        key, cut = self.part(v)
+        base = f"{m.names[v.name]}{count}" if cut else m.names[key]
         if v.name in self.loop.stage.names and v.name not in self.stored:
             if v.folds == 1:
                 return f"{base}_t"
@@ -165,6 +181,49 @@ class Steps:
         order = "" if self.forward else "[::-1]"
         self.iterables[name] = f"{m.steps(key, v.lag)}{order}{cut}{self.fold(v, 'T, ')}"
         return name
+
+    def part(self, v: View) -> tuple[str, str]:
+        """The sequence, or the named part of one, that a place is, and the cut that is left to make."""
+        m = self.module
+        key = v.name if is_whole(m.net, v.name, v.start, v.stop) else part_key(v.name, v.start, v.stop)
+        if key in m.names:
+            return key, ""
+        return v.name, f"[..., {m.size(v.start)}:{m.size(v.stop)}]"  # of what is computed for all t at once
+
+
+class Whole(Steps):
+    """Writes operations for all steps at once: an operand is the whole array."""
+
+    def scratch(self) -> None:
+        self.rooms: dict[str, str] = {}
+        for name, size in self.loop.scratch.items():
+            taken = self.module.rooms.setdefault(size, [])
+            k = sum(self.loop.scratch[n] == size for n in self.rooms)  # one equation after the other uses it
+            if k == len(taken):
+                self.module.count += 1
+                taken.append(f"temp_all{self.module.count}")
+                self.before.append(f"{taken[k]} = empty((T, *lead, {self.module.size(size)}), dtype)")
+            self.rooms[name] = taken[k]
+
+    def dot(self, op: Op, args: list[str], out: str) -> str:
+        (rows, _), columns = op.args, self.module.size(op.out.size)
+        if not isinstance(rows, View) or not self.is_contiguous(op.out):
+            return f"np.matmul({args[0]}, {args[1]}, {out})"
+        flat = f"{args[0]}.reshape(-1, {self.module.size(rows.size)})"  # one product, not one a step
+        return f"np.matmul({flat}, {args[1]}, {out}.reshape(-1, {columns}))"
+
+    def fixed(self, o: Fixed, like: View | None) -> str:
+        return self.module.matrix_of_rows(o.term) if o.transposed else self.module.emit(o.term, Context("timeless"))
+
+    def constant(self, o: Constant) -> str:
+        return tm.number_code(o.number)
+
+    def view(self, v: View) -> str:
+        if v.lag is None:
+            cut = "" if v.size == self.loop.scratch[v.name] else f"[..., {v.start}:{self.module.size(v.stop)}]"
+            return f"{self.rooms[v.name]}{cut}{self.fold(v, 'T, ')}"
+        key, cut = self.part(v)
+        return f"{self.module.steps(key, v.lag)}{cut}{self.fold(v, 'T, ')}"
 
 
 def _wrapped(words: Iterable[str], width: int = 104) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -244,7 +244,7 @@ class _Gradient:
             return self.program.run(self.arrays)
         own = {n: a for n, a in params.items() if n in self.arrays.params}
         rest = {n: params.get(n, inputs.get(n, a)) for n, a in self.arrays.inputs.items()}
-        return self.program.run(replace(self.arrays, params=own, inputs=rest))
+        return self.program.run(self.arrays._replace(params=own, inputs=rest))
 
 
 def global_norm(grads: Params) -> float:

@@ -61,7 +61,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def stacked(*parts, axis):
@@ -108,13 +108,17 @@ def value_and_grad(params, inputs, empty=np.empty):
     W_all = np.concatenate([(-W_f_L), (-W_i_L), (-W_o_L), W_C_L], -2)
 
     # gates_in[t] = W_all[:, size(h_L):size(h_L) + size(x)] @ x[t] + [-b_f_L, -b_i_L, -b_o_L, b_C_L]
-    gates_in = (x @ W_all[:, n_h_L:n_h_L + n_x].T) + np.concatenate([(-b_f_L), (-b_i_L), (-b_o_L), b_C_L], -1)
+    gates_in = empty((T, *lead, 4 * n_h_L), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all[:, n_h_L:n_h_L + n_x].T, gates_in.reshape(-1, 4 * n_h_L))
+    np.add(gates_in, np.concatenate([(-b_f_L), (-b_i_L), (-b_o_L), b_C_L], -1), gates_in)
 
     # W_all_ = [-W_f_R, -W_i_R, -W_o_R, W_C_R]
     W_all_ = np.concatenate([(-W_f_R), (-W_i_R), (-W_o_R), W_C_R], -2)
 
     # gates__in[t] = W_all_[:, size(h_R):size(h_R) + size(x)] @ x[t] + [-b_f_R, -b_i_R, -b_o_R, b_C_R]
-    gates__in = (x @ W_all_[:, n_h_R:n_h_R + n_x].T) + np.concatenate([(-b_f_R), (-b_i_R), (-b_o_R), b_C_R], -1)
+    gates__in = empty((T, *lead, 4 * n_h_R), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all_[:, n_h_R:n_h_R + n_x].T, gates__in.reshape(-1, 4 * n_h_R))
+    np.add(gates__in, np.concatenate([(-b_f_R), (-b_i_R), (-b_o_R), b_C_R], -1), gates__in)
 
     gates = empty((T + 1, *lead, 4 * n_h_L), dtype)
     gates[T:] = 0.0
@@ -132,7 +136,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     i_L = gates[..., n_h_L:2 * n_h_L]
     C_add_L = gates[..., 3 * n_h_L:4 * n_h_L]
     temp1 = empty((*lead, n_h_L), dtype)
-    fixed3 = np.ascontiguousarray(W_all[:, 0:n_h_L].T, dtype)
+    fixed1 = np.ascontiguousarray(W_all[:, 0:n_h_L].T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -143,7 +147,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             C_L[1:T + 1], f_L[:T], C_L[:T], i_L[:T], tanh_C_L, h_L[1:T + 1], o_L[:T],
         ):
             # gates[t] = gates_in[t] + W_all[:, 0:size(h_L)] @ h_L[t-1]
-            h_L_before1.dot(fixed3, gates_t)
+            h_L_before1.dot(fixed1, gates_t)
             np.add(gates_t, gates_in_t, gates_t)
             # all_exp[t] = exp(gates[t][0:3 * size(h_L)])
             np.exp(gates0_t, all_exp_t)
@@ -177,7 +181,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     i_R = gates_[..., n_h_R:2 * n_h_R]
     C_add_R = gates_[..., 3 * n_h_R:4 * n_h_R]
     temp1 = empty((*lead, n_h_R), dtype)
-    fixed4 = np.ascontiguousarray(W_all_[:, 0:n_h_R].T, dtype)
+    fixed2 = np.ascontiguousarray(W_all_[:, 0:n_h_R].T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -190,7 +194,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             o_R[1:T + 1][::-1],
         ):
             # gates_[t] = gates__in[t] + W_all_[:, 0:size(h_R)] @ h_R[t+1]
-            h_R_after1.dot(fixed4, gates__t)
+            h_R_after1.dot(fixed2, gates__t)
             np.add(gates__t, gates__in_t, gates__t)
             # all_exp_[t] = exp(gates_[t][0:3 * size(h_R)])
             np.exp(gates_0_t, all_exp__t)
@@ -227,19 +231,53 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_L_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., 0:n_h_L]
 
     # dC_L_in[t] = f_L_i_L_o_L[t][2 * size(h_L):3 * size(h_L)] * (1 - tanh_C_L[t]**2)
-    dC_L_in = o_L[:T] * (1 - (tanh_C_L * tanh_C_L))
+    dC_L_in = empty((T, *lead, n_h_L), dtype)
+    temp_all3 = empty((T, *lead, n_h_L), dtype)
+    np.multiply(tanh_C_L, tanh_C_L, temp_all3)
+    np.subtract(1, temp_all3, dC_L_in)
+    np.multiply(dC_L_in, o_L[:T], dC_L_in)
 
     # deltas_in[t] = [C_L[t-1] * f_L_i_L_o_L[t][0:size(h_L)] * (1 - f_L_i_L_o_L[t][0:size(h_L)]), C_add_L[t] * f_L_i_L_o_L[t][size(h_L):2 * size(h_L)] * (1 - f_L_i_L_o_L[t][size(h_L):2 * size(h_L)]), f_L_i_L_o_L[t][size(h_L):2 * size(h_L)] * (1 - C_add_L[t]**2), tanh_C_L[t] * f_L_i_L_o_L[t][2 * size(h_L):3 * size(h_L)] * (1 - f_L_i_L_o_L[t][2 * size(h_L):3 * size(h_L)])]
-    deltas_in = np.concatenate([(C_L[:T] * f_L[:T] * (1 - f_L[:T])), (C_add_L[:T] * i_L[:T] * (1 - i_L[:T])), (i_L[:T] * (1 - (C_add_L[:T] * C_add_L[:T]))), (tanh_C_L * o_L[:T] * (1 - o_L[:T]))], -1)
+    deltas_in = empty((T, *lead, 4 * n_h_L), dtype)
+    temp_all4 = empty((T, *lead, n_h_L), dtype)
+    np.subtract(1, f_L[:T], temp_all3)
+    np.multiply(temp_all3, C_L[:T], temp_all3)
+    np.multiply(temp_all3, f_L[:T], deltas_in[..., 0:n_h_L])
+    np.subtract(1, i_L[:T], temp_all3)
+    np.multiply(temp_all3, C_add_L[:T], temp_all3)
+    np.multiply(temp_all3, i_L[:T], deltas_in[..., n_h_L:2 * n_h_L])
+    np.multiply(C_add_L[:T], C_add_L[:T], temp_all4)
+    np.subtract(1, temp_all4, temp_all3)
+    np.multiply(temp_all3, i_L[:T], deltas_in[..., 2 * n_h_L:3 * n_h_L])
+    np.subtract(1, o_L[:T], temp_all3)
+    np.multiply(temp_all3, tanh_C_L, temp_all3)
+    np.multiply(temp_all3, o_L[:T], deltas_in[..., 3 * n_h_L:4 * n_h_L])
 
     # dh_R_in[t] = (dh_T if t == T else 0)[size(h_L):size(h_L) + size(h_R)]
     dh_R_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., n_h_L:n_h_L + n_h_R]
 
     # dC_R_in[t] = f_R_i_R_o_R[t][2 * size(h_R):3 * size(h_R)] * (1 - tanh_C_R[t]**2)
-    dC_R_in = o_R[1:T + 1] * (1 - (tanh_C_R * tanh_C_R))
+    dC_R_in = empty((T, *lead, n_h_R), dtype)
+    temp_all5 = empty((T, *lead, n_h_R), dtype)
+    np.multiply(tanh_C_R, tanh_C_R, temp_all5)
+    np.subtract(1, temp_all5, dC_R_in)
+    np.multiply(dC_R_in, o_R[1:T + 1], dC_R_in)
 
     # deltas__in[t] = [C_R[t+1] * f_R_i_R_o_R[t][0:size(h_R)] * (1 - f_R_i_R_o_R[t][0:size(h_R)]), C_add_R[t] * f_R_i_R_o_R[t][size(h_R):2 * size(h_R)] * (1 - f_R_i_R_o_R[t][size(h_R):2 * size(h_R)]), f_R_i_R_o_R[t][size(h_R):2 * size(h_R)] * (1 - C_add_R[t]**2), tanh_C_R[t] * f_R_i_R_o_R[t][2 * size(h_R):3 * size(h_R)] * (1 - f_R_i_R_o_R[t][2 * size(h_R):3 * size(h_R)])]
-    deltas__in = np.concatenate([(C_R[1:T + 1] * f_R[1:T + 1] * (1 - f_R[1:T + 1])), (C_add_R[1:T + 1] * i_R[1:T + 1] * (1 - i_R[1:T + 1])), (i_R[1:T + 1] * (1 - (C_add_R[1:T + 1] * C_add_R[1:T + 1]))), (tanh_C_R * o_R[1:T + 1] * (1 - o_R[1:T + 1]))], -1)
+    deltas__in = empty((T, *lead, 4 * n_h_R), dtype)
+    temp_all6 = empty((T, *lead, n_h_R), dtype)
+    np.subtract(1, f_R[1:T + 1], temp_all5)
+    np.multiply(temp_all5, C_R[1:T + 1], temp_all5)
+    np.multiply(temp_all5, f_R[1:T + 1], deltas__in[..., 0:n_h_R])
+    np.subtract(1, i_R[1:T + 1], temp_all5)
+    np.multiply(temp_all5, C_add_R[1:T + 1], temp_all5)
+    np.multiply(temp_all5, i_R[1:T + 1], deltas__in[..., n_h_R:2 * n_h_R])
+    np.multiply(C_add_R[1:T + 1], C_add_R[1:T + 1], temp_all6)
+    np.subtract(1, temp_all6, temp_all5)
+    np.multiply(temp_all5, i_R[1:T + 1], deltas__in[..., 2 * n_h_R:3 * n_h_R])
+    np.subtract(1, o_R[1:T + 1], temp_all5)
+    np.multiply(temp_all5, tanh_C_R, temp_all5)
+    np.multiply(temp_all5, o_R[1:T + 1], deltas__in[..., 3 * n_h_R:4 * n_h_R])
 
     # W_sum = [W_f_L[:, 0:size(h_L)], W_i_L[:, 0:size(h_L)], W_C_L[:, 0:size(h_L)], W_o_L[:, 0:size(h_L)]]
     W_sum = np.concatenate([W_f_L[:, 0:n_h_L], W_i_L[:, 0:n_h_L], W_C_L[:, 0:n_h_L], W_o_L[:, 0:n_h_L]], -2)

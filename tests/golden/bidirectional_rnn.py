@@ -51,7 +51,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def stacked(*parts, axis):
@@ -83,10 +83,14 @@ def value_and_grad(params, inputs, empty=np.empty):
     h_R0 = given.get("h_R0", np.zeros(n_h_R, dtype))
 
     # pre_in[t] = (-W_L) @ x[t] - b_h_L
-    pre_in = (x @ (-W_L).T) - b_h_L
+    pre_in = empty((T, *lead, n_h_L), dtype)
+    np.matmul(x.reshape(-1, n_x), (-W_L).T, pre_in.reshape(-1, n_h_L))
+    np.subtract(pre_in, b_h_L, pre_in)
 
     # pre__in[t] = (-W_R) @ x[t] - b_h_R
-    pre__in = (x @ (-W_R).T) - b_h_R
+    pre__in = empty((T, *lead, n_h_R), dtype)
+    np.matmul(x.reshape(-1, n_x), (-W_R).T, pre__in.reshape(-1, n_h_R))
+    np.subtract(pre__in, b_h_R, pre__in)
 
     pre_t = empty((*lead, n_h_L), dtype)
     h_L = empty((T + 1, *lead, n_h_L), dtype)
@@ -141,13 +145,17 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_L_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., 0:n_h_L]
 
     # delta_h_L_in[t] = h_L[t] * (1 - h_L[t])
-    delta_h_L_in = h_L[1:T + 1] * (1 - h_L[1:T + 1])
+    delta_h_L_in = empty((T, *lead, n_h_L), dtype)
+    np.subtract(1, h_L[1:T + 1], delta_h_L_in)
+    np.multiply(delta_h_L_in, h_L[1:T + 1], delta_h_L_in)
 
     # dh_R_in[t] = (dh_T if t == T else 0)[size(h_L):size(h_L) + size(h_R)]
     dh_R_in = impulse(dh_T, T - 1, (T, *lead, n_h_L + n_h_R), dtype)[..., n_h_L:n_h_L + n_h_R]
 
     # delta_h_R_in[t] = h_R[t] * (1 - h_R[t])
-    delta_h_R_in = h_R[:T] * (1 - h_R[:T])
+    delta_h_R_in = empty((T, *lead, n_h_R), dtype)
+    np.subtract(1, h_R[:T], delta_h_R_in)
+    np.multiply(delta_h_R_in, h_R[:T], delta_h_R_in)
 
     # L = squared_error(y_T, target)
     L = squared_error(y_T, target)

@@ -40,7 +40,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):

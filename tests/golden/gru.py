@@ -52,7 +52,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -78,10 +78,13 @@ def value_and_grad(params, inputs, empty=np.empty):
     W_all = np.concatenate([(-W_z), (-W_r)], -2)
 
     # gates_in[t] = W_all[:, size(h):size(h) + size(x)] @ x[t] + [-b_z, -b_r]
-    gates_in = (x @ W_all[:, n_h:n_h + n_x].T) + np.concatenate([(-b_z), (-b_r)], -1)
+    gates_in = empty((T, *lead, 2 * n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all[:, n_h:n_h + n_x].T, gates_in.reshape(-1, 2 * n_h))
+    np.add(gates_in, np.concatenate([(-b_z), (-b_r)], -1), gates_in)
 
     # pre___in[t] = W[:, size(h):size(h) + size(x)] @ x[t]
-    pre___in = x @ W[:, n_h:n_h + n_x].T
+    pre___in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W[:, n_h:n_h + n_x].T, pre___in.reshape(-1, n_h))
 
     gates = empty((T + 1, *lead, 2 * n_h), dtype)
     gates[T:] = 0.0
@@ -94,9 +97,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     r = gates[..., n_h:2 * n_h]
     h_add = pre__
     temp1 = empty((*lead, n_h), dtype)
-    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
+    fixed1 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
     number1 = np.asarray(1, dtype)
-    fixed3 = np.ascontiguousarray(W[:, 0:n_h].T, dtype)
+    fixed2 = np.ascontiguousarray(W[:, 0:n_h].T, dtype)
     with np.errstate(over="ignore"):
         for (
             gates_t, h_before1, gates_in_t, all_exp_t, z_r_t, r_t, pre___t, pre___in_t, h_add_t, h_t, z_t,
@@ -104,7 +107,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             gates[:T], h[:T], gates_in, all_exp[:T], z_r[:T], r[:T], pre__, pre___in, h_add, h[1:T + 1], z[:T],
         ):
             # gates[t] = gates_in[t] + W_all[:, 0:size(h)] @ h[t-1]
-            h_before1.dot(fixed2, gates_t)
+            h_before1.dot(fixed1, gates_t)
             np.add(gates_t, gates_in_t, gates_t)
             # all_exp[t] = exp(gates[t])
             np.exp(gates_t, all_exp_t)
@@ -113,7 +116,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             np.divide(number1, z_r_t, z_r_t)
             # pre__[t] = pre___in[t] + W[:, 0:size(h)] @ (z_r[t][size(h):2 * size(h)] * h[t-1])
             np.multiply(r_t, h_before1, temp1)
-            temp1.dot(fixed3, pre___t)
+            temp1.dot(fixed2, pre___t)
             np.add(pre___t, pre___in_t, pre___t)
             # h_add[t] = tanh(pre__[t])
             np.tanh(pre___t, h_add_t)
@@ -124,7 +127,8 @@ def value_and_grad(params, inputs, empty=np.empty):
             np.add(h_t, temp1, h_t)
 
     # dh_in[t] = 1 - z_r[t+1][0:size(h)]
-    dh_in = 1 - z[1:T + 1]
+    dh_in = empty((T, *lead, n_h), dtype)
+    np.subtract(1, z[1:T + 1], dh_in)
 
     # y_T = sigmoid(W_y @ h[T] + b_y)
     y_T = sigmoid((h[T] @ W_y.T) + b_y)
@@ -139,10 +143,22 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in_ = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_add_in[t] = z_r[t][0:size(h)] * (1 - h_add[t]**2)
-    delta_h_add_in = z[:T] * (1 - (h_add * h_add))
+    delta_h_add_in = empty((T, *lead, n_h), dtype)
+    temp_all3 = empty((T, *lead, n_h), dtype)
+    np.multiply(h_add, h_add, temp_all3)
+    np.subtract(1, temp_all3, delta_h_add_in)
+    np.multiply(delta_h_add_in, z[:T], delta_h_add_in)
 
     # deltas_in[t] = [h[t-1] * z_r[t][size(h):2 * size(h)] * (1 - z_r[t][size(h):2 * size(h)]), (-h[t-1] + h_add[t]) * z_r[t][0:size(h)] * (1 - z_r[t][0:size(h)])]
-    deltas_in = np.concatenate([(h[:T] * r[:T] * (1 - r[:T])), ((-h[:T] + h_add) * z[:T] * (1 - z[:T]))], -1)
+    deltas_in = empty((T, *lead, 2 * n_h), dtype)
+    temp_all4 = empty((T, *lead, n_h), dtype)
+    np.subtract(1, r[:T], temp_all3)
+    np.multiply(temp_all3, h[:T], temp_all3)
+    np.multiply(temp_all3, r[:T], deltas_in[..., 0:n_h])
+    np.subtract(h_add, h[:T], temp_all3)
+    np.subtract(1, z[:T], temp_all4)
+    np.multiply(temp_all3, temp_all4, temp_all3)
+    np.multiply(temp_all3, z[:T], deltas_in[..., n_h:2 * n_h])
 
     # W_sum = [W_r[:, 0:size(h)], W_z[:, 0:size(h)]]
     W_sum = np.concatenate([W_r[:, 0:n_h], W_z[:, 0:n_h]], -2)

@@ -52,7 +52,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def stacked(*parts, axis):
@@ -89,7 +89,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     gates_in = stacked(c_n, ((x @ (-W_r).T) - b_r), ((x @ (-W_z).T) - b_z), axis=-1)
 
     # n_in[t] = W_n @ x[t] + b_n
-    n_in = (x @ W_n.T) + b_n
+    n_in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W_n.T, n_in.reshape(-1, n_h))
+    np.add(n_in, b_n, n_in)
 
     # W_all = [U_n, -U_r, -U_z]
     W_all = np.concatenate([U_n, (-U_r), (-U_z)], -2)
@@ -146,10 +148,22 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # delta_n_in[t] = (1 - r_z[t][size(h):2 * size(h)]) * (1 - n[t]**2)
-    delta_n_in = (1 - z[:T]) * (1 - (n * n))
+    delta_n_in = empty((T, *lead, n_h), dtype)
+    temp_all3 = empty((T, *lead, n_h), dtype)
+    temp_all4 = empty((T, *lead, n_h), dtype)
+    np.subtract(1, z[:T], delta_n_in)
+    np.multiply(n, n, temp_all4)
+    np.subtract(1, temp_all4, temp_all3)
+    np.multiply(delta_n_in, temp_all3, delta_n_in)
 
     # deltas_in[t] = [(-n[t] + h[t-1]) * r_z[t][size(h):2 * size(h)] * (1 - r_z[t][size(h):2 * size(h)]), r_z[t][0:size(h)] * (1 - r_z[t][0:size(h)])]
-    deltas_in = np.concatenate([((-n + h[:T]) * z[:T] * (1 - z[:T])), (r[:T] * (1 - r[:T]))], -1)
+    deltas_in = empty((T, *lead, 2 * n_h), dtype)
+    np.subtract(h[:T], n, temp_all3)
+    np.subtract(1, z[:T], temp_all4)
+    np.multiply(temp_all3, temp_all4, temp_all3)
+    np.multiply(temp_all3, z[:T], deltas_in[..., 0:n_h])
+    np.subtract(1, r[:T], temp_all3)
+    np.multiply(temp_all3, r[:T], deltas_in[..., n_h:2 * n_h])
 
     # W_sum = [U_z, U_r]
     W_sum = np.concatenate([U_z, U_r], -2)
@@ -165,8 +179,8 @@ def value_and_grad(params, inputs, empty=np.empty):
     delta_z = deltas[..., :n_h]
     delta_r = deltas[..., n_h:2 * n_h]
     temp1 = empty((*lead, n_h), dtype)
-    fixed4 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
-    fixed5 = np.ascontiguousarray(U_n.swapaxes(-1, -2).T, dtype)
+    fixed5 = np.ascontiguousarray(W_sum.swapaxes(-1, -2).T, dtype)
+    fixed6 = np.ascontiguousarray(U_n.swapaxes(-1, -2).T, dtype)
     for (
         dh_t, deltas_after1, delta_n_2_after1, dh_in_t, dh_after1, z_after1, delta_n_t, delta_n_in_t, pre___t,
         delta_n_2_t, r_t, delta_z_t, deltas_in0_t, delta_r_t, deltas_in1_t,
@@ -176,8 +190,8 @@ def value_and_grad(params, inputs, empty=np.empty):
         delta_z[:T][::-1], deltas_in[::-1][..., 0:n_h], delta_r[:T][::-1], deltas_in[::-1][..., n_h:2 * n_h],
     ):
         # dh[t] = dh_in[t] + W_sum.T @ deltas[t+1] + dh[t+1] * r_z[t+1][size(h):2 * size(h)] + U_n.T @ delta_n_2[t+1]
-        deltas_after1.dot(fixed4, dh_t)
-        delta_n_2_after1.dot(fixed5, temp1)
+        deltas_after1.dot(fixed5, dh_t)
+        delta_n_2_after1.dot(fixed6, temp1)
         np.add(dh_t, temp1, dh_t)
         np.add(dh_t, dh_in_t, dh_t)
         np.multiply(dh_after1, z_after1, temp1)

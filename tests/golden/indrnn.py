@@ -49,7 +49,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -70,7 +70,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # h_in[t] = W @ x[t] + b
-    h_in = (x @ W.T) + b
+    h_in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W.T, h_in.reshape(-1, n_h))
+    np.add(h_in, b, h_in)
 
     h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
@@ -94,7 +96,13 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_in[t] = step(W @ x[t] + u * h[t-1] + b)
-    delta_h_in = (lambda x: (x.real > 0).astype(x.dtype))((x @ W.T) + (u * h[:T]) + b)
+    delta_h_in = empty((T, *lead, n_h), dtype)
+    temp_all1 = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W.T, delta_h_in.reshape(-1, n_h))
+    np.multiply(u, h[:T], temp_all1)
+    np.add(delta_h_in, temp_all1, delta_h_in)
+    np.add(delta_h_in, b, delta_h_in)
+    delta_h_in[...] = (delta_h_in.real > 0).astype(delta_h_in.dtype)
 
     # L = squared_error(y_T, target)
     L = squared_error(y_T, target)

@@ -50,7 +50,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -74,7 +74,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # pre_in[t] = (-W) @ x[t] - b_h
-    pre_in = (x @ (-W).T) - b_h
+    pre_in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), (-W).T, pre_in.reshape(-1, n_h))
+    np.subtract(pre_in, b_h, pre_in)
 
     pre_t = empty((*lead, n_h), dtype)
     h = empty((T + 1, *lead, n_h), dtype)
@@ -115,7 +117,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in = impulse((delta_y_T @ V), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_in[t] = h[t] * (1 - h[t])
-    delta_h_in = h[1:T + 1] * (1 - h[1:T + 1])
+    delta_h_in = empty((T, *lead, n_h), dtype)
+    np.subtract(1, h[1:T + 1], delta_h_in)
+    np.multiply(delta_h_in, h[1:T + 1], delta_h_in)
 
     # L = squared_error(y_hat, target)
     L = squared_error(y_hat, target)

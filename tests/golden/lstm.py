@@ -54,7 +54,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -84,7 +84,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     W_all = np.concatenate([(-W_f), (-W_i), (-W_o), W_C], -2)
 
     # gates_in[t] = W_all[:, size(h):size(h) + size(x)] @ x[t] + [-b_f, -b_i, -b_o, b_C]
-    gates_in = (x @ W_all[:, n_h:n_h + n_x].T) + np.concatenate([(-b_f), (-b_i), (-b_o), b_C], -1)
+    gates_in = empty((T, *lead, 4 * n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all[:, n_h:n_h + n_x].T, gates_in.reshape(-1, 4 * n_h))
+    np.add(gates_in, np.concatenate([(-b_f), (-b_i), (-b_o), b_C], -1), gates_in)
 
     gates = empty((T + 1, *lead, 4 * n_h), dtype)
     gates[T:] = 0.0
@@ -102,7 +104,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     i = gates[..., n_h:2 * n_h]
     C_add = gates[..., 3 * n_h:4 * n_h]
     temp1 = empty((*lead, n_h), dtype)
-    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
+    fixed1 = np.ascontiguousarray(W_all[:, 0:n_h].T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -113,7 +115,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             C[:T], i[:T], tanh_C, h[1:T + 1], o[:T],
         ):
             # gates[t] = gates_in[t] + W_all[:, 0:size(h)] @ h[t-1]
-            h_before1.dot(fixed2, gates_t)
+            h_before1.dot(fixed1, gates_t)
             np.add(gates_t, gates_in_t, gates_t)
             # all_exp[t] = exp(gates[t][0:3 * size(h)])
             np.exp(gates0_t, all_exp_t)
@@ -144,10 +146,27 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # dC_in[t] = f_i_o[t][2 * size(h):3 * size(h)] * (1 - tanh_C[t]**2)
-    dC_in = o[:T] * (1 - (tanh_C * tanh_C))
+    dC_in = empty((T, *lead, n_h), dtype)
+    temp_all2 = empty((T, *lead, n_h), dtype)
+    np.multiply(tanh_C, tanh_C, temp_all2)
+    np.subtract(1, temp_all2, dC_in)
+    np.multiply(dC_in, o[:T], dC_in)
 
     # deltas_in[t] = [C[t-1] * f_i_o[t][0:size(h)] * (1 - f_i_o[t][0:size(h)]), C_add[t] * f_i_o[t][size(h):2 * size(h)] * (1 - f_i_o[t][size(h):2 * size(h)]), f_i_o[t][size(h):2 * size(h)] * (1 - C_add[t]**2), tanh_C[t] * f_i_o[t][2 * size(h):3 * size(h)] * (1 - f_i_o[t][2 * size(h):3 * size(h)])]
-    deltas_in = np.concatenate([(C[:T] * f[:T] * (1 - f[:T])), (C_add[:T] * i[:T] * (1 - i[:T])), (i[:T] * (1 - (C_add[:T] * C_add[:T]))), (tanh_C * o[:T] * (1 - o[:T]))], -1)
+    deltas_in = empty((T, *lead, 4 * n_h), dtype)
+    temp_all3 = empty((T, *lead, n_h), dtype)
+    np.subtract(1, f[:T], temp_all2)
+    np.multiply(temp_all2, C[:T], temp_all2)
+    np.multiply(temp_all2, f[:T], deltas_in[..., 0:n_h])
+    np.subtract(1, i[:T], temp_all2)
+    np.multiply(temp_all2, C_add[:T], temp_all2)
+    np.multiply(temp_all2, i[:T], deltas_in[..., n_h:2 * n_h])
+    np.multiply(C_add[:T], C_add[:T], temp_all3)
+    np.subtract(1, temp_all3, temp_all2)
+    np.multiply(temp_all2, i[:T], deltas_in[..., 2 * n_h:3 * n_h])
+    np.subtract(1, o[:T], temp_all2)
+    np.multiply(temp_all2, tanh_C, temp_all2)
+    np.multiply(temp_all2, o[:T], deltas_in[..., 3 * n_h:4 * n_h])
 
     # W_sum = [W_f[:, 0:size(h)], W_i[:, 0:size(h)], W_C[:, 0:size(h)], W_o[:, 0:size(h)]]
     W_sum = np.concatenate([W_f[:, 0:n_h], W_i[:, 0:n_h], W_C[:, 0:n_h], W_o[:, 0:n_h]], -2)

@@ -51,7 +51,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -73,10 +73,14 @@ def value_and_grad(params, inputs, empty=np.empty):
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # pre_in[t] = (-W_f)[:, size(h):size(h) + size(x)] @ x[t] - b_f
-    pre_in = (x @ (-W_f)[:, n_h:n_h + n_x].T) - b_f
+    pre_in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), (-W_f)[:, n_h:n_h + n_x].T, pre_in.reshape(-1, n_h))
+    np.subtract(pre_in, b_f, pre_in)
 
     # pre__in[t] = W_h[:, size(h):size(h) + size(x)] @ x[t] + b_h
-    pre__in = (x @ W_h[:, n_h:n_h + n_x].T) + b_h
+    pre__in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W_h[:, n_h:n_h + n_x].T, pre__in.reshape(-1, n_h))
+    np.add(pre__in, b_h, pre__in)
 
     pre = empty((T + 1, *lead, n_h), dtype)
     pre[T:] = 0.0
@@ -117,7 +121,8 @@ def value_and_grad(params, inputs, empty=np.empty):
             np.add(h_t, temp1, h_t)
 
     # dh_in[t] = 1 - f[t+1]
-    dh_in = 1 - f[1:T + 1]
+    dh_in = empty((T, *lead, n_h), dtype)
+    np.subtract(1, f[1:T + 1], dh_in)
 
     # y_T = sigmoid(W_y @ h[T] + b_y)
     y_T = sigmoid((h[T] @ W_y.T) + b_y)
@@ -132,13 +137,20 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in_ = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_add_in[t] = f[t] * (1 - h_add[t]**2)
-    delta_h_add_in = f[:T] * (1 - (h_add * h_add))
+    delta_h_add_in = empty((T, *lead, n_h), dtype)
+    temp_all3 = empty((T, *lead, n_h), dtype)
+    np.multiply(h_add, h_add, temp_all3)
+    np.subtract(1, temp_all3, delta_h_add_in)
+    np.multiply(delta_h_add_in, f[:T], delta_h_add_in)
 
     # delta_f_in[t] = -h[t-1] + h_add[t]
-    delta_f_in = -h[:T] + h_add
+    delta_f_in = empty((T, *lead, n_h), dtype)
+    np.subtract(h_add, h[:T], delta_f_in)
 
     # delta_f_in_[t] = f[t] * (1 - f[t])
-    delta_f_in_ = f[:T] * (1 - f[:T])
+    delta_f_in_ = empty((T, *lead, n_h), dtype)
+    np.subtract(1, f[:T], delta_f_in_)
+    np.multiply(delta_f_in_, f[:T], delta_f_in_)
 
     # L = squared_error(y_T, target)
     L = squared_error(y_T, target)
@@ -151,8 +163,8 @@ def value_and_grad(params, inputs, empty=np.empty):
     delta_f = empty((T + 1, *lead, n_h), dtype)
     delta_f[T:] = 0.0
     temp1 = empty((*lead, n_h), dtype)
-    fixed3 = np.ascontiguousarray(W_f[:, 0:n_h].swapaxes(-1, -2).T, dtype)
-    fixed4 = np.ascontiguousarray(W_h[:, 0:n_h].swapaxes(-1, -2).T, dtype)
+    fixed4 = np.ascontiguousarray(W_f[:, 0:n_h].swapaxes(-1, -2).T, dtype)
+    fixed5 = np.ascontiguousarray(W_h[:, 0:n_h].swapaxes(-1, -2).T, dtype)
     for (
         dh_t, delta_f_after1, dh_in__t, dh_after1, dh_in_t, delta_h_add_2_after1, f_after1, delta_h_add_t,
         delta_h_add_in_t, delta_h_add_2_t, delta_f_t, delta_f_in_t, h_before1, delta_f_in__t,
@@ -162,7 +174,7 @@ def value_and_grad(params, inputs, empty=np.empty):
         delta_h_add_2[:T][::-1], delta_f[:T][::-1], delta_f_in[::-1], h[:T][::-1], delta_f_in_[::-1],
     ):
         # dh[t] = dh_in_[t] + dh[t+1] * dh_in[t] + delta_h_add_2[t+1] * f[t+1] + W_f[:, 0:size(h)].T @ delta_f[t+1]
-        delta_f_after1.dot(fixed3, dh_t)
+        delta_f_after1.dot(fixed4, dh_t)
         np.add(dh_t, dh_in__t, dh_t)
         np.multiply(dh_after1, dh_in_t, temp1)
         np.add(dh_t, temp1, dh_t)
@@ -171,7 +183,7 @@ def value_and_grad(params, inputs, empty=np.empty):
         # delta_h_add[t] = dh[t] * delta_h_add_in[t]
         np.multiply(dh_t, delta_h_add_in_t, delta_h_add_t)
         # delta_h_add_2[t] = W_h[:, 0:size(h)].T @ delta_h_add[t]
-        delta_h_add_t.dot(fixed4, delta_h_add_2_t)
+        delta_h_add_t.dot(fixed5, delta_h_add_2_t)
         # delta_f[t] = (dh[t] * delta_f_in[t] + delta_h_add_2[t] * h[t-1]) * delta_f_in_[t]
         np.multiply(dh_t, delta_f_in_t, delta_f_t)
         np.multiply(delta_h_add_2_t, h_before1, temp1)

@@ -42,13 +42,6 @@ def over_batch(a, axes):
     return a.sum(tuple(range(a.ndim - axes))) if a.ndim > axes else a
 
 
-def padded(a, before, after, value):
-    """Steps of `value` before the first and after the last."""
-    out = np.empty((before + len(a) + after, *a.shape[1:]), a.dtype)
-    out[:before], out[before:before + len(a)], out[before + len(a):] = value, a, value
-    return out
-
-
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow on either side."""
     e = np.exp(-np.where(x.real < 0, -x, x))
@@ -58,7 +51,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -80,19 +73,28 @@ def value_and_grad(params, inputs, empty=np.empty):
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # z[t] = sigmoid(W_z @ x[t] + b_z)
-    z = padded(sigmoid((x @ W_z.T) + b_z), 0, 1, 0.0)
+    z = empty((T + 1, *lead, n_h), dtype)
+    z[T:] = 0.0
+    np.matmul(x.reshape(-1, n_x), W_z.T, z[:T].reshape(-1, n_h))
+    np.add(z[:T], b_z, z[:T])
+    z[:T] = sigmoid(z[:T])
 
     # h_in[t] = 1 - z[t]
-    h_in = 1 - z[:T]
+    h_in = empty((T, *lead, n_h), dtype)
+    np.subtract(1, z[:T], h_in)
 
     # h_tilde[t] = W_h @ x[t] + b_h
-    h_tilde = (x @ W_h.T) + b_h
+    h_tilde = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W_h.T, h_tilde.reshape(-1, n_h))
+    np.add(h_tilde, b_h, h_tilde)
 
     # h_in_[t] = z[t] * h_tilde[t]
-    h_in_ = z[:T] * h_tilde
+    h_in_ = empty((T, *lead, n_h), dtype)
+    np.multiply(z[:T], h_tilde, h_in_)
 
     # dh_in[t] = 1 - z[t+1]
-    dh_in = 1 - z[1:T + 1]
+    dh_in = empty((T, *lead, n_h), dtype)
+    np.subtract(1, z[1:T + 1], dh_in)
 
     h = empty((T + 1, *lead, n_h), dtype)
     h[:1] = h0
@@ -130,13 +132,21 @@ def value_and_grad(params, inputs, empty=np.empty):
         np.add(dh_in__t, temp1, dh_t)
 
     # dz[t] = -dh[t] * h[t-1] + dh[t] * h_tilde[t]
-    dz = -(dh[:T] * h[:T]) + (dh[:T] * h_tilde)
+    dz = empty((T, *lead, n_h), dtype)
+    temp_all1 = empty((T, *lead, n_h), dtype)
+    np.multiply(dh[:T], h_tilde, dz)
+    np.multiply(dh[:T], h[:T], temp_all1)
+    np.subtract(dz, temp_all1, dz)
 
     # delta_z[t] = dz[t] * z[t] * (1 - z[t])
-    delta_z = dz * z[:T] * (1 - z[:T])
+    delta_z = empty((T, *lead, n_h), dtype)
+    np.subtract(1, z[:T], delta_z)
+    np.multiply(delta_z, dz, delta_z)
+    np.multiply(delta_z, z[:T], delta_z)
 
     # dh_tilde[t] = dh[t] * z[t]
-    dh_tilde = dh[:T] * z[:T]
+    dh_tilde = empty((T, *lead, n_h), dtype)
+    np.multiply(dh[:T], z[:T], dh_tilde)
 
     # dW_z = sum(delta_z[t] @ x[t].T, t, batch)
     dW_z = gram(delta_z, x)

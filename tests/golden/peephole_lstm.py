@@ -54,7 +54,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -91,7 +91,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     W_all = np.concatenate([(-W_i), (-W_f), (-W_o), W_z], -2)
 
     # gates_in[t] = W_all @ x[t] + [-b_i, -b_f, -b_o, b_z]
-    gates_in = (x @ W_all.T) + np.concatenate([(-b_i), (-b_f), (-b_o), b_z], -1)
+    gates_in = empty((T, *lead, 4 * n_y), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all.T, gates_in.reshape(-1, 4 * n_y))
+    np.add(gates_in, np.concatenate([(-b_i), (-b_f), (-b_o), b_z], -1), gates_in)
 
     # W_all_ = [-R_i, -R_f, -R_o, R_z]
     W_all_ = np.concatenate([(-R_i), (-R_f), (-R_o), R_z], -2)
@@ -118,7 +120,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     exp__ = pre__
     o = pre__
     temp1 = empty((*lead, n_y), dtype)
-    fixed2 = np.ascontiguousarray(W_all_.T, dtype)
+    fixed1 = np.ascontiguousarray(W_all_.T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -129,7 +131,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             pre___, c[1:T + 1], pre__, pre___product, exp__, o, tanh_c, y[1:T + 1],
         ):
             # gates[t] = gates_in[t] + W_all_ @ y[t-1]
-            y_before1.dot(fixed2, gates_t)
+            y_before1.dot(fixed1, gates_t)
             np.add(gates_t, gates_in_t, gates_t)
             # pre[t] = gates[t][0:size(y)] - c[t-1] * p_i
             np.multiply(c_before1, p_i, temp1)
@@ -179,13 +181,30 @@ def value_and_grad(params, inputs, empty=np.empty):
     dy_in = impulse((delta_y_hat_T @ W_y), T - 1, (T, *lead, n_y), dtype)
 
     # delta_o_in[t] = tanh_c[t] * o[t] * (1 - o[t])
-    delta_o_in = tanh_c * o * (1 - o)
+    delta_o_in = empty((T, *lead, n_y), dtype)
+    np.subtract(1, o, delta_o_in)
+    np.multiply(delta_o_in, tanh_c, delta_o_in)
+    np.multiply(delta_o_in, o, delta_o_in)
 
     # dc_in[t] = o[t] * (1 - tanh_c[t]**2)
-    dc_in = o * (1 - (tanh_c * tanh_c))
+    dc_in = empty((T, *lead, n_y), dtype)
+    temp_all2 = empty((T, *lead, n_y), dtype)
+    np.multiply(tanh_c, tanh_c, temp_all2)
+    np.subtract(1, temp_all2, dc_in)
+    np.multiply(dc_in, o, dc_in)
 
     # deltas_in[t] = [z[t] * i[t] * (1 - i[t]), c[t-1] * f[t] * (1 - f[t]), i[t] * (1 - z[t]**2)]
-    deltas_in = np.concatenate([(z * i * (1 - i)), (c[:T] * f[:T] * (1 - f[:T])), (i * (1 - (z * z)))], -1)
+    deltas_in = empty((T, *lead, 3 * n_y), dtype)
+    temp_all3 = empty((T, *lead, n_y), dtype)
+    np.subtract(1, i, temp_all2)
+    np.multiply(temp_all2, z, temp_all2)
+    np.multiply(temp_all2, i, deltas_in[..., 0:n_y])
+    np.subtract(1, f[:T], temp_all2)
+    np.multiply(temp_all2, c[:T], temp_all2)
+    np.multiply(temp_all2, f[:T], deltas_in[..., n_y:2 * n_y])
+    np.multiply(z, z, temp_all3)
+    np.subtract(1, temp_all3, temp_all2)
+    np.multiply(temp_all2, i, deltas_in[..., 2 * n_y:3 * n_y])
 
     # W_sum = [R_i, R_f, R_z]
     W_sum = np.concatenate([R_i, R_f, R_z], -2)

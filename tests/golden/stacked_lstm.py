@@ -60,7 +60,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -101,7 +101,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     W_all = np.concatenate([(-W_f_1), (-W_i_1), (-W_o_1), W_C_1], -2)
 
     # gates_in[t] = W_all[:, size(h_1):size(h_1) + size(x)] @ x[t] + [-b_f_1, -b_i_1, -b_o_1, b_C_1]
-    gates_in = (x @ W_all[:, n_h_1:n_h_1 + n_x].T) + np.concatenate([(-b_f_1), (-b_i_1), (-b_o_1), b_C_1], -1)
+    gates_in = empty((T, *lead, 4 * n_h_1), dtype)
+    np.matmul(x.reshape(-1, n_x), W_all[:, n_h_1:n_h_1 + n_x].T, gates_in.reshape(-1, 4 * n_h_1))
+    np.add(gates_in, np.concatenate([(-b_f_1), (-b_i_1), (-b_o_1), b_C_1], -1), gates_in)
 
     # W_all_ = [-W_f_2, -W_i_2, -W_o_2, W_C_2]
     W_all_ = np.concatenate([(-W_f_2), (-W_i_2), (-W_o_2), W_C_2], -2)
@@ -122,7 +124,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     i_1 = gates[..., n_h_1:2 * n_h_1]
     C_add_1 = gates[..., 3 * n_h_1:4 * n_h_1]
     temp1 = empty((*lead, n_h_1), dtype)
-    fixed2 = np.ascontiguousarray(W_all[:, 0:n_h_1].T, dtype)
+    fixed1 = np.ascontiguousarray(W_all[:, 0:n_h_1].T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -133,7 +135,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             C_1[1:T + 1], f_1[:T], C_1[:T], i_1[:T], tanh_C_1, h_1[1:T + 1], o_1[:T],
         ):
             # gates[t] = gates_in[t] + W_all[:, 0:size(h_1)] @ h_1[t-1]
-            h_1_before1.dot(fixed2, gates_t)
+            h_1_before1.dot(fixed1, gates_t)
             np.add(gates_t, gates_in_t, gates_t)
             # all_exp[t] = exp(gates[t][0:3 * size(h_1)])
             np.exp(gates0_t, all_exp_t)
@@ -152,7 +154,9 @@ def value_and_grad(params, inputs, empty=np.empty):
             np.multiply(o_1_t, tanh_C_1_t, h_1_t)
 
     # gates__in[t] = W_all_[:, size(h_2):size(h_1) + size(h_2)] @ h_1[t] + [-b_f_2, -b_i_2, -b_o_2, b_C_2]
-    gates__in = (h_1[1:T + 1] @ W_all_[:, n_h_2:n_h_1 + n_h_2].T) + np.concatenate([(-b_f_2), (-b_i_2), (-b_o_2), b_C_2], -1)
+    gates__in = empty((T, *lead, 4 * n_h_2), dtype)
+    np.matmul(h_1[1:T + 1].reshape(-1, n_h_1), W_all_[:, n_h_2:n_h_1 + n_h_2].T, gates__in.reshape(-1, 4 * n_h_2))
+    np.add(gates__in, np.concatenate([(-b_f_2), (-b_i_2), (-b_o_2), b_C_2], -1), gates__in)
 
     gates_ = empty((T + 1, *lead, 4 * n_h_2), dtype)
     gates_[T:] = 0.0
@@ -170,7 +174,7 @@ def value_and_grad(params, inputs, empty=np.empty):
     i_2 = gates_[..., n_h_2:2 * n_h_2]
     C_add_2 = gates_[..., 3 * n_h_2:4 * n_h_2]
     temp1 = empty((*lead, n_h_2), dtype)
-    fixed4 = np.ascontiguousarray(W_all_[:, 0:n_h_2].T, dtype)
+    fixed2 = np.ascontiguousarray(W_all_[:, 0:n_h_2].T, dtype)
     number1 = np.asarray(1, dtype)
     with np.errstate(over="ignore"):
         for (
@@ -181,7 +185,7 @@ def value_and_grad(params, inputs, empty=np.empty):
             C_2[1:T + 1], f_2[:T], C_2[:T], i_2[:T], tanh_C_2, h_2[1:T + 1], o_2[:T],
         ):
             # gates_[t] = gates__in[t] + W_all_[:, 0:size(h_2)] @ h_2[t-1]
-            h_2_before1.dot(fixed4, gates__t)
+            h_2_before1.dot(fixed2, gates__t)
             np.add(gates__t, gates__in_t, gates__t)
             # all_exp_[t] = exp(gates_[t][0:3 * size(h_2)])
             np.exp(gates_0_t, all_exp__t)
@@ -212,16 +216,50 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_2_in = impulse((delta_y_T @ W_y), T - 1, (T, *lead, n_h_2), dtype)
 
     # dC_2_in[t] = f_2_i_2_o_2[t][2 * size(h_2):3 * size(h_2)] * (1 - tanh_C_2[t]**2)
-    dC_2_in = o_2[:T] * (1 - (tanh_C_2 * tanh_C_2))
+    dC_2_in = empty((T, *lead, n_h_2), dtype)
+    temp_all3 = empty((T, *lead, n_h_2), dtype)
+    np.multiply(tanh_C_2, tanh_C_2, temp_all3)
+    np.subtract(1, temp_all3, dC_2_in)
+    np.multiply(dC_2_in, o_2[:T], dC_2_in)
 
     # deltas__in[t] = [C_2[t-1] * f_2_i_2_o_2[t][0:size(h_2)] * (1 - f_2_i_2_o_2[t][0:size(h_2)]), C_add_2[t] * f_2_i_2_o_2[t][size(h_2):2 * size(h_2)] * (1 - f_2_i_2_o_2[t][size(h_2):2 * size(h_2)]), f_2_i_2_o_2[t][size(h_2):2 * size(h_2)] * (1 - C_add_2[t]**2), tanh_C_2[t] * f_2_i_2_o_2[t][2 * size(h_2):3 * size(h_2)] * (1 - f_2_i_2_o_2[t][2 * size(h_2):3 * size(h_2)])]
-    deltas__in = np.concatenate([(C_2[:T] * f_2[:T] * (1 - f_2[:T])), (C_add_2[:T] * i_2[:T] * (1 - i_2[:T])), (i_2[:T] * (1 - (C_add_2[:T] * C_add_2[:T]))), (tanh_C_2 * o_2[:T] * (1 - o_2[:T]))], -1)
+    deltas__in = empty((T, *lead, 4 * n_h_2), dtype)
+    temp_all4 = empty((T, *lead, n_h_2), dtype)
+    np.subtract(1, f_2[:T], temp_all3)
+    np.multiply(temp_all3, C_2[:T], temp_all3)
+    np.multiply(temp_all3, f_2[:T], deltas__in[..., 0:n_h_2])
+    np.subtract(1, i_2[:T], temp_all3)
+    np.multiply(temp_all3, C_add_2[:T], temp_all3)
+    np.multiply(temp_all3, i_2[:T], deltas__in[..., n_h_2:2 * n_h_2])
+    np.multiply(C_add_2[:T], C_add_2[:T], temp_all4)
+    np.subtract(1, temp_all4, temp_all3)
+    np.multiply(temp_all3, i_2[:T], deltas__in[..., 2 * n_h_2:3 * n_h_2])
+    np.subtract(1, o_2[:T], temp_all3)
+    np.multiply(temp_all3, tanh_C_2, temp_all3)
+    np.multiply(temp_all3, o_2[:T], deltas__in[..., 3 * n_h_2:4 * n_h_2])
 
     # dC_1_in[t] = f_1_i_1_o_1[t][2 * size(h_1):3 * size(h_1)] * (1 - tanh_C_1[t]**2)
-    dC_1_in = o_1[:T] * (1 - (tanh_C_1 * tanh_C_1))
+    dC_1_in = empty((T, *lead, n_h_1), dtype)
+    temp_all5 = empty((T, *lead, n_h_1), dtype)
+    np.multiply(tanh_C_1, tanh_C_1, temp_all5)
+    np.subtract(1, temp_all5, dC_1_in)
+    np.multiply(dC_1_in, o_1[:T], dC_1_in)
 
     # deltas_in[t] = [C_1[t-1] * f_1_i_1_o_1[t][0:size(h_1)] * (1 - f_1_i_1_o_1[t][0:size(h_1)]), C_add_1[t] * f_1_i_1_o_1[t][size(h_1):2 * size(h_1)] * (1 - f_1_i_1_o_1[t][size(h_1):2 * size(h_1)]), f_1_i_1_o_1[t][size(h_1):2 * size(h_1)] * (1 - C_add_1[t]**2), tanh_C_1[t] * f_1_i_1_o_1[t][2 * size(h_1):3 * size(h_1)] * (1 - f_1_i_1_o_1[t][2 * size(h_1):3 * size(h_1)])]
-    deltas_in = np.concatenate([(C_1[:T] * f_1[:T] * (1 - f_1[:T])), (C_add_1[:T] * i_1[:T] * (1 - i_1[:T])), (i_1[:T] * (1 - (C_add_1[:T] * C_add_1[:T]))), (tanh_C_1 * o_1[:T] * (1 - o_1[:T]))], -1)
+    deltas_in = empty((T, *lead, 4 * n_h_1), dtype)
+    temp_all6 = empty((T, *lead, n_h_1), dtype)
+    np.subtract(1, f_1[:T], temp_all5)
+    np.multiply(temp_all5, C_1[:T], temp_all5)
+    np.multiply(temp_all5, f_1[:T], deltas_in[..., 0:n_h_1])
+    np.subtract(1, i_1[:T], temp_all5)
+    np.multiply(temp_all5, C_add_1[:T], temp_all5)
+    np.multiply(temp_all5, i_1[:T], deltas_in[..., n_h_1:2 * n_h_1])
+    np.multiply(C_add_1[:T], C_add_1[:T], temp_all6)
+    np.subtract(1, temp_all6, temp_all5)
+    np.multiply(temp_all5, i_1[:T], deltas_in[..., 2 * n_h_1:3 * n_h_1])
+    np.subtract(1, o_1[:T], temp_all5)
+    np.multiply(temp_all5, tanh_C_1, temp_all5)
+    np.multiply(temp_all5, o_1[:T], deltas_in[..., 3 * n_h_1:4 * n_h_1])
 
     # W_sum = [W_f_1[:, 0:size(h_1)], W_i_1[:, 0:size(h_1)], W_C_1[:, 0:size(h_1)], W_o_1[:, 0:size(h_1)]]
     W_sum = np.concatenate([W_f_1[:, 0:n_h_1], W_i_1[:, 0:n_h_1], W_C_1[:, 0:n_h_1], W_o_1[:, 0:n_h_1]], -2)

@@ -49,7 +49,7 @@ def sigmoid(x):
 def squared_error(y, target):
     """Half the squared distance."""
     difference = y - target
-    return 0.5 * (difference * difference).sum(-1, keepdims=True)
+    return 0.5 * np.einsum("...i,...i->...", difference, difference)[..., None]
 
 
 def value_and_grad(params, inputs, empty=np.empty):
@@ -70,7 +70,9 @@ def value_and_grad(params, inputs, empty=np.empty):
     h0 = given.get("h0", np.zeros(n_h, dtype))
 
     # pre_in[t] = W @ x[t] + b_h
-    pre_in = (x @ W.T) + b_h
+    pre_in = empty((T, *lead, n_h), dtype)
+    np.matmul(x.reshape(-1, n_x), W.T, pre_in.reshape(-1, n_h))
+    np.add(pre_in, b_h, pre_in)
 
     pre_t = empty((*lead, n_h), dtype)
     h = empty((T + 1, *lead, n_h), dtype)
@@ -96,7 +98,10 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_in = impulse((delta_y_T @ V), T - 1, (T, *lead, n_h), dtype)
 
     # delta_h_in[t] = 1 - h[t]**2
-    delta_h_in = 1 - (h[1:T + 1] * h[1:T + 1])
+    delta_h_in = empty((T, *lead, n_h), dtype)
+    temp_all2 = empty((T, *lead, n_h), dtype)
+    np.multiply(h[1:T + 1], h[1:T + 1], temp_all2)
+    np.subtract(1, temp_all2, delta_h_in)
 
     # L = squared_error(y_T, target)
     L = squared_error(y_T, target)
@@ -104,14 +109,14 @@ def value_and_grad(params, inputs, empty=np.empty):
     dh_t = empty((*lead, n_h), dtype)
     delta_h = empty((T + 1, *lead, n_h), dtype)
     delta_h[T:] = 0.0
-    fixed2 = np.ascontiguousarray(U.swapaxes(-1, -2).T, dtype)
+    fixed3 = np.ascontiguousarray(U.swapaxes(-1, -2).T, dtype)
     for (
         delta_h_after1, dh_in_t, delta_h_t, delta_h_in_t,
     ) in zip(
         delta_h[1:T + 1][::-1], dh_in[::-1], delta_h[:T][::-1], delta_h_in[::-1],
     ):
         # dh[t] = dh_in[t] + U.T @ delta_h[t+1]
-        delta_h_after1.dot(fixed2, dh_t)
+        delta_h_after1.dot(fixed3, dh_t)
         np.add(dh_t, dh_in_t, dh_t)
         # delta_h[t] = dh[t] * delta_h_in[t]
         np.multiply(dh_t, delta_h_in_t, delta_h_t)
