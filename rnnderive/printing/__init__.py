@@ -30,6 +30,7 @@ from rnnderive.printing.math import (
     Tinted,
     Word,
     at_level,
+    contains,
     rewritten,
     with_decimal,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Told",
     "Word",
     "at_level",
+    "contains",
     "derivative",
     "latex",
     "mathml",

@@ -36,6 +36,7 @@ __all__ = [
     "Tinted",
     "Word",
     "at_level",
+    "contains",
     "rewritten",
     "with_decimal",
 ]
@@ -227,6 +228,21 @@ def rewritten(node: Any, change: Callable[[Math], Math]) -> Any:
         return node
     inner = {f.name: rewritten(getattr(node, f.name), change) for f in fields(node)}
     return change(replace(node, **inner))
+
+
+def contains(node: Any, kind: type[Math]) -> bool:
+    """Whether a node of that kind stands somewhere in a formula.
+
+    Examples
+    --------
+    >>> contains(Fenced(Row((Letter("W"), Letter("x")))), Letter), contains(Letter("W"), Frac)
+    (True, False)
+    """
+    if isinstance(node, tuple):
+        return any(contains(n, kind) for n in node)
+    return isinstance(node, kind) or (
+        isinstance(node, Math) and any(contains(getattr(node, f.name), kind) for f in fields(node))
+    )
 
 
 def with_decimal(node: Math, mark: str) -> Math:

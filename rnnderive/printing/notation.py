@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ SIGNS: dict[str, Glyph] = {
     "partial": Glyph(r"\partial", "partial", "∂", "<mi>∂</mi>"),
     "partial+": Glyph(r"\partial^{+}", "partial^(+)", "∂⁺", "<msup><mi>∂</mi><mo>+</mo></msup>"),
     "d": Glyph("d", "d", "d", "<mi>d</mi>"),
+    "prime": Glyph(r"\prime", "prime", "′", "<mo>′</mo>"),
     "dots": Glyph(r"\cdots", "dots.c", "⋯", "<mo>⋯</mo>"),
     "one": Glyph(r"\mathbf{1}", "bold(1)", "𝟏", "<mn>𝟏</mn>"),
     "zero": Glyph(r"\mathbf{0}", "bold(0)", "𝟎", "<mn>𝟎</mn>"),
@@ -63,13 +64,14 @@ def name_math(name: str) -> Math:
     """Typeset a name: ``C_add`` as C with an upright subscript, ``W_f`` with an italic one.
 
     A trailing 0 on a letter is the initial state's index (``h0`` is h⁰); ``_dot`` and
-    ``_hat`` are accents; Greek letters go by their names.
+    ``_hat`` are accents on what stands before them (``n_y_hat`` is n with the index ŷ);
+    Greek letters go by their names.
     """
     parts = [p for p in name.split("_") if p]
     if not parts:
         return Word(name)
     head, rest = parts[0], parts[1:]
-    if head == "delta" and rest and rest[-1] not in _MARKS:
+    if head == "delta" and rest and rest[0] not in _MARKS:
         return Script(Letter("delta"), name_math("_".join(rest)))  # the δ of that name
     sup: Math | None = None
     initial = re.fullmatch(r"(.*[^\d])0", head if not rest else rest[-1])
@@ -79,23 +81,26 @@ def name_math(name: str) -> Math:
             rest[-1] = initial[1]
         else:
             head = initial[1]
-    accents = [p for p in rest if p in _MARKS]
-    subscripts = [p for p in rest if p not in _MARKS]
     digits = re.fullmatch(r"([^\W\d]+?)(\d+)", head)
+    pieces = [_piece(digits[1] if digits else head)]
+    for part in rest:
+        if part in _MARKS:
+            pieces[-1] = Accent(_MARKS[part], pieces[-1])
+        else:
+            pieces.append(_piece(part))
     if digits:
-        head, subscripts = digits[1], [digits[2], *subscripts]
-    base = _piece(head)
-    for mark in accents:
-        base = Accent(mark, base)
+        pieces.insert(1, Numeral(digits[2]))
+    base, *subscripts = pieces
     if not subscripts and sup is None:
         return base
-    sub: Math | None = None
-    if subscripts:
-        pieces: list[Math] = []
-        for k, s in enumerate(subscripts):
-            pieces += ([Symbol(",")] if k else []) + [_piece(s)]
-        sub = pieces[0] if len(pieces) == 1 else Row(tuple(pieces))
-    return Script(base, sub, sup)
+    sub = subscripts[0] if len(subscripts) == 1 else Row(tuple(_listed(subscripts)))
+    return Script(base, sub if subscripts else None, sup)
+
+
+def _listed(pieces: Sequence[Math]) -> Iterator[Math]:
+    """With commas between them."""
+    for k, piece in enumerate(pieces):
+        yield from (Symbol(","), piece) if k else (piece,)
 
 
 def _piece(text: str) -> Math:
