@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def activation_curves(names: Sequence[str], span: float = 6.0, words: Words | None = None) -> Figure:
+def activation_curves(names: Sequence[str], span: float = 6.0, words: Words | None = None, *, first: int = 0) -> Figure:
     """Draw elementwise functions and, beside them, their derivatives.
 
     Parameters
@@ -44,6 +44,8 @@ def activation_curves(names: Sequence[str], span: float = 6.0, words: Words | No
         The argument runs from ``-span`` to ``span``.
     words : Words, optional
         Of the titles; English unless given.
+    first : int
+        The look of the first curve, by its number, so that a function looks the same in all pictures.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def activation_curves(names: Sequence[str], span: float = 6.0, words: Words | No
     with style():
         figure = _figure(4.6)
         left, right = figure.subplots(1, 2)
-        for k, name in enumerate(names):
+        for k, name in enumerate(names, first):
             look = {"color": COLOURS[k % 7], "linestyle": DASHES[k % 7]}
             left.plot(x, _curve(numpy_function(name), x, ()), label=_applied(name), **look)
             right.plot(x, _curve(_slope(name), x, FUNCTIONS[name].kinks), label=_applied(name, "'"), **look)
@@ -122,7 +124,12 @@ def _powers(axes: Axes) -> None:
 
 
 def norms_against_distance(
-    curves: Mapping[str, Sequence[float]], words: Words | None = None, ylabel: str = "", bounds: Mapping[str, Any] = {}
+    curves: Mapping[str, Sequence[float]],
+    words: Words | None = None,
+    ylabel: str = "",
+    bounds: Mapping[str, Any] = {},
+    *,
+    first: int = 0,
 ) -> Figure:
     """Draw norms over the distance in time, on a logarithmic axis.
 
@@ -138,12 +145,14 @@ def norms_against_distance(
         In the place of "norm of the chain".
     bounds : mapping
         Curves that are drawn grey and without marks.
+    first : int
+        The look of the first curve, by its number.
     """
     words = words or load("en")
     with style():
         figure = _figure(5.2)
         axes = figure.subplots()
-        for k, (label, values) in enumerate(curves.items()):
+        for k, (label, values) in enumerate(curves.items(), first):
             axes.plot(np.arange(len(values)), _finite(values), label=label, **_look(k, len(values)))
         for (label, values), dash in zip(bounds.items(), (":", (0, (6, 2)), "-."), strict=False):
             axes.plot(
@@ -181,7 +190,7 @@ def _of_one(logs: Any) -> Any:
     return logs if np.ndim(logs) == 1 else np.median(logs, axis=1)
 
 
-def drift_over_time(quantiles: Mapping[str, Any], words: Words | None = None) -> Figure:
+def drift_over_time(quantiles: Mapping[str, Any], words: Words | None = None, *, first: int = 0) -> Figure:
     """Draw how a distribution moves over time: one panel a label, bands between quantiles.
 
     Parameters
@@ -191,12 +200,14 @@ def drift_over_time(quantiles: Mapping[str, Any], words: Words | None = None) ->
         middle one is drawn as a line, each outer pair as a band.
     words : Words, optional
         Of the axes; English unless given.
+    first : int
+        The look of the first panel, by its number.
     """
     words = words or load("en")
     with style():
         figure = _figure(4.6)
         panels = figure.subplots(1, len(quantiles), squeeze=False)[0]
-        for k, (axes, (label, values)) in enumerate(zip(panels, quantiles.items(), strict=True)):
+        for k, (axes, (label, values)) in enumerate(zip(panels, quantiles.items(), strict=True), first):
             y = np.asarray(values, dtype=float)
             x, middle, colour = np.arange(1, y.shape[1] + 1), len(y) // 2, COLOURS[k % 7]
             for pair in range(middle):

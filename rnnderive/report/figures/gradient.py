@@ -10,7 +10,7 @@ from rnnderive import printing as pr
 from rnnderive.calculus import Graph
 from rnnderive.calculus.nodes import Node
 from rnnderive.printing.style import CM, TINTS, WIDTH_CM, style
-from rnnderive.report.figures.unrolled import draw_node, radius_for
+from rnnderive.report.figures.unrolled import below_centre, draw_node, radius_for
 from rnnderive.report.languages import Words, load
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["gradient_graph"]
 
 KINDS = ("head", "time", "immediate", "between")  # by tint
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (5, 1.5, 1.2, 1.5)))
-ROW, TOP, BOTTOM = 1.55, "loss", "parameter"
+ROW, TOP, BOTTOM = 1.9, "loss", "parameter"
 Place = tuple[float, float]
 
 
@@ -146,7 +146,5 @@ def _legend(axes: Axes, edges: Sequence[Arrow], words: Words) -> None:
 
     used = sorted({e.tint for e in edges})
     lines = [Line2D([], [], color=TINTS[k], linestyle=DASHES[k], linewidth=1.6) for k in used]
-    axes.legend(
-        lines, [words.label(f"figure.{KINDS[k]}") for k in used], loc="lower center", ncols=len(used),
-        bbox_to_anchor=(0.5, 0.0), handlelength=2.6, columnspacing=1.6,
-    )  # fmt: skip
+    labels = [words.label(f"figure.{KINDS[k]}") for k in used]
+    below_centre(axes, lines, labels, handlelength=2.6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Arrow", "Node", "Unrolled", "draw_node", "radius_for", "unroll", "unrolled_graph"]
+__all__ = ["Arrow", "Node", "Unrolled", "below_centre", "draw_node", "radius_for", "unroll", "unrolled_graph"]
 
 Node = tuple[str, int]  # a sequence at a step; the loss stands at step 0
 
@@ -271,7 +271,15 @@ def _legend(axes: Axes, graph: Unrolled, states: set[str], words: Words) -> None
             dot = Line2D([], [], linestyle="", marker=markers[shape], color=fill, markeredgecolor=edge, markersize=8)
             entries.append((kind, dot))
     labels = [words.label(f"figure.{name}") for name, _ in entries]
-    axes.legend(
-        [sign for _, sign in entries], labels, loc="lower center", ncols=len(entries), bbox_to_anchor=(0.5, 0.0),
-        handlelength=2.2, columnspacing=1.6,
-    )  # fmt: skip
+    below_centre(axes, [sign for _, sign in entries], labels, handlelength=2.2)
+
+
+def below_centre(axes: Axes, signs: Sequence[Any], labels: Sequence[str], **look: Any) -> None:
+    """A legend at the foot, on one line, or on two where one is wider than the picture."""
+    for columns in (len(labels), (len(labels) + 1) // 2):
+        legend = axes.legend(
+            signs, labels, loc="lower center", ncols=columns, bbox_to_anchor=(0.5, 0.0), columnspacing=1.6, **look
+        )
+        axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+        if legend.get_window_extent().width < axes.bbox.width:
+            return

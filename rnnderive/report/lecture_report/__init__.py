@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rnnderive import cells
+from rnnderive import printing as pr
 from rnnderive.language import T
+from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
 from rnnderive.report.engine import build
 from rnnderive.report.languages import load
@@ -15,6 +17,7 @@ from rnnderive.report.lecture_report.example import TOKENS, example
 from rnnderive.report.lecture_report.measures import SEED, UNITS
 from rnnderive.report.parts import PARTS, Case
 from rnnderive.report.parts.footer import command_line, versions
+from rnnderive.report.parts.formulas import equal
 from rnnderive.report.parts.steps import whole
 
 __all__ = ["CHAPTERS", "TOKENS", "example", "lecture", "lecture_document"]
@@ -53,7 +56,7 @@ def lecture_document(lang: str = "en") -> doc.Document:
         subtitle=words("lecture.subtitle"),
         footer=[
             versions(words),
-            words("footer.numbers", seed=SEED, T=case.T, shapes=_shapes(case)),
+            words("footer.numbers", seed=SEED, T=case.T, shapes=list(_sizes(case))),
             words("lecture.footer", seed=SEED, units=UNITS),
             command_line(words, command),
         ],
@@ -62,9 +65,11 @@ def lecture_document(lang: str = "en") -> doc.Document:
     )
 
 
-def _shapes(case: Case) -> str:
-    sizes = {str(s): v for n, a in case.numbers[0].items() for s, v in zip(case.net.shape(n), a.shape, strict=False)}
-    return ", ".join(f"{s} = {v}" for s, v in sizes.items() if s.startswith("n_"))
+def _sizes(case: Case) -> Iterator[doc.Inline]:
+    """n_h = 2, n_x = 4, …"""
+    found = {s: v for n, a in case.numbers[0].items() for s, v in zip(case.net.shape(n), a.shape, strict=False)}
+    named = {s: v for s, v in found.items() if getattr(s, "is_Symbol", False)}
+    yield from doc.listed(equal(tm.dimension_math(s), pr.Numeral(str(v))) for s, v in named.items())
 
 
 def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en", formats: Sequence[str] = ("pdf",)) -> Path:
@@ -86,8 +91,8 @@ def _result(case: Case) -> doc.Section:
     """The lecture's formula, and how far it was checked."""
     marks = [m for name in ("W", "U", "b_h", "V", "b_y") for m in case.marks(name, case.T)]
     blocks: list[doc.Block] = [
-        case.say("lecture.result"), whole(case, "W", case.T, painted=True), case.say("lecture.result_any"),
-        whole(case, "W", T, label="result"),
+        case.say("lecture.result", table=doc.Ref("notation")), whole(case, "W", case.T, painted=True),
+        case.say("lecture.result_any"), whole(case, "W", T, label="result"),
         case.say("lecture.result_checked", held=sum(map(bool, marks)), count=len(marks)),
     ]  # fmt: skip
     return doc.Section(case.words("result.title"), [doc.Box(blocks)], numbered=False)

@@ -6,9 +6,10 @@ from typing import Any
 
 from rnnderive import cells
 from rnnderive import printing as pr
+from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
-from rnnderive.report.parts.adjoint import backward
+from rnnderive.report.parts.adjoint import backward, signs
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.components import entries
 from rnnderive.report.parts.formulas import equal
@@ -18,6 +19,13 @@ from rnnderive.report.parts.steps import gradient_figure, lines, whole
 
 __all__ = ["any_length", "known", "layers", "output_side", "recurrent_side"]
 
+# One layer in the places where a rule applies: a product, a function, a loss.
+LAYER = """
+    a[t] = W @ x[t] + b
+    y[t] = sigmoid(a[t])
+    L    = squared_error(y[T], target)
+"""
+
 
 def known(case: Case) -> doc.Section:
     """Row 4: what a feed-forward network already gives."""
@@ -26,7 +34,20 @@ def known(case: Case) -> doc.Section:
     last = tm.At("y", case.T, *net.shape("y"))
     left = pr.derivative(pr.name_math("L"), case.math(last), "partial")
     rows.append((left, case.math(d.chain(f"y[{case.T}]", case.T).doit())))
-    return case.section("lecture.known_title", [case.say("lecture.known"), doc.Aligned(rows)], 2)
+    blocks = [case.say("lecture.known"), rules(case), case.say("lecture.known_last"), doc.Aligned(rows)]
+    return case.section("lecture.known_title", blocks, 2)
+
+
+def rules(case: Case) -> doc.Aligned:
+    """The local Jacobians of a layer, from which all others are made."""
+    at = case.at(net=Recurrence.parse(LAYER))
+    net, last = at.net, tm.At("y", tm.T, *at.net.shape("y"))
+    rows = [
+        (pr.derivative(at.math(net.leaf(v)), at.math(net.leaf(u)), "partial"), at.math(at.d.jacobian(v, u, 0)))
+        for v, u in (("a", "x"), ("a", "W"), ("a", "b"), ("y", "a"))
+    ]
+    rows.append((pr.derivative(pr.name_math("L"), at.math(last), "partial"), at.math(at.d.chain("y[T]").doit())))
+    return doc.Aligned(rows)
 
 
 def output_side(case: Case) -> doc.Section:
@@ -58,7 +79,7 @@ def any_length(case: Case) -> doc.Section:
     blocks = [
         case.say("general.intro"), lines(case, "W", tm.T, local="no"),
         case.say("steps.same", name=case.listed(("U", "b_h"))), closed(case, "U"), closed(case, "b_h"),
-        case.say("lecture.bptt"), case.say("adjoint.intro"), backward(case),
+        case.say("lecture.bptt"), case.say("adjoint.intro"), *signs(case), backward(case),
         case.say("components.intro"), entries(case, "W"),
     ]  # fmt: skip
     return case.section("lecture.any_title", blocks, 2)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from rnnderive import cells
 from rnnderive import printing as pr
+from rnnderive.language import Recurrence
 from rnnderive.report import document as doc
 from rnnderive.report.lecture_report.example import TOKENS
 from rnnderive.report.parts.adjoint import backward
 from rnnderive.report.parts.case import Case
-from rnnderive.report.parts.formulas import number_math
+from rnnderive.report.parts.formulas import defined, number_math
 from rnnderive.report.parts.model import equations, unrolled
 from rnnderive.report.parts.notation import conventions, names
 
 __all__ = ["dense", "recurrent", "sentence"]
 
+# The lecture's layer has no time.
+DENSE = """
+    y = sigmoid(W @ X + b)
+    L = squared_error(y, target)
+"""
+
 
 def dense(case: Case) -> doc.Section:
     """Row 1."""
-    net = cells.dense()
+    net = Recurrence.parse(DENSE)
     blocks = [
-        case.say("lecture.dense"), equations(net, ["y"]), case.say("lecture.dense_gradient"),
-        equations(net, ["L"]), backward(case.at(net=net)),
+        case.say("lecture.dense"), equations(net, ["y"]),
+        case.say("lecture.dense_sigmoid"), doc.Equation(defined("sigmoid", "1 / (1 + exp(-a))")),
+        case.say("lecture.dense_gradient"), equations(net, ["L"]), backward(case.at(net=net)),
     ]  # fmt: skip
     return case.section("lecture.dense_title", blocks, 2)
 

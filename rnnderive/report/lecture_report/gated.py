@@ -16,7 +16,7 @@ from rnnderive.report import figures
 from rnnderive.report.lecture_report.activations import truly
 from rnnderive.report.lecture_report.measures import chain_norms, lstm_chains, rate
 from rnnderive.report.lecture_report.sentence import ROLES, UNITS, reading
-from rnnderive.report.parts.adjoint import backward
+from rnnderive.report.parts.adjoint import backward, signs
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import equal
 from rnnderive.report.parts.general import closed
@@ -40,6 +40,22 @@ LSTM = """
 """
 
 
+# The lecture's own names; its second recurrence is in the time of the sentence, not counted from the right.
+BIDIRECTIONAL = """
+    h_L[t] = sigmoid(W_L @ x[t] + U_L @ h_L[t-1] + b_L)
+    h_R[t] = sigmoid(W_R @ x[t] + U_R @ h_R[t+1] + b_R)
+    h[t]   = [h_L[t], h_R[t]]
+    y[t]   = sigmoid(V @ h[t] + b_y)
+    L      = squared_error(y[T], target)
+"""
+
+VANILLA = """
+    h[t] = tanh(W @ x[t] + U @ h[t-1] + b_h)
+    y[t] = sigmoid(W_y @ h[t] + b_y)
+    L    = squared_error(y[T], target)
+"""
+
+
 @lru_cache(maxsize=4)
 def _lstm_norms(bias: float) -> tuple[Any, Any]:
     return lstm_chains(cells.lstm(), bias)
@@ -47,7 +63,7 @@ def _lstm_norms(bias: float) -> tuple[Any, Any]:
 
 def bidirectional(case: Case) -> doc.Section:
     """Row 13."""
-    net = cells.bidirectional_rnn()
+    net = Recurrence.parse(BIDIRECTIONAL)
     at, every = case.at(net=net), case.at(net=cells.loss(net, at="every"))
     weights = [p for p in net.parameters if p.startswith("W_") and p != "W_y" and net.shape(p)[1] == net.shape("x")[0]]
     counts = {name: len(_summands(at.d.chain(name, case.T))) for name in weights}
@@ -68,9 +84,9 @@ def _summands(term: tm.Term) -> tuple[tm.Term, ...]:
 
 def vanilla(case: Case) -> doc.Section:
     """Row 14."""
-    at = case.at(net=cells.vanilla())
-    blocks = [case.say("lecture.vanilla"), equations(at.net), *state_jacobians(at, paths=False)[1:],
-              case.say("lecture.vanilla_backward"), backward(at)]  # fmt: skip
+    at = case.at(net=Recurrence.parse(VANILLA))
+    blocks = [case.say("lecture.vanilla"), equations(at.net), case.say("lecture.vanilla_factor"),
+              *state_jacobians(at, paths=False)[1:], case.say("lecture.vanilla_backward"), backward(at)]  # fmt: skip
     return case.section("lecture.vanilla_title", blocks, 2)
 
 
@@ -82,7 +98,8 @@ def gate_by_gate(case: Case) -> doc.Section:
         blocks += [case.say(f"lecture.lstm_{key}"), equations(at.net, names)]
     blocks += [unrolled(at), case.say("lecture.lstm_state"), gradient_figure(at, "W_f"),
                lines(at, "W_f", case.T, local="no"), case.say("lecture.lstm_any"), closed(at, "W_f"),
-               *state_jacobians(at), case.say("lecture.lstm_backward"), backward(at)]  # fmt: skip
+               case.say("lecture.lstm_blocks"), *state_jacobians(at)[1:],
+               case.say("lecture.lstm_backward"), backward(at), truly(case, "lstm_truly")]  # fmt: skip
     return case.section("lecture.lstm_title", blocks, 2)
 
 
@@ -140,5 +157,6 @@ def gru(case: Case) -> doc.Section:
     """Row 18."""
     at = case.at(net=cells.gru())
     blocks = [case.say("lecture.gru"), equations(at.net), *state_jacobians(at), case.say("lecture.gru_gradient"),
-              closed(at, "W_z"), case.say("lecture.gru_backward"), backward(at), truly(case, "gru_truly")]  # fmt: skip
+              closed(at, "W_z"), case.say("lecture.gru_backward"), *signs(at), backward(at),
+              truly(case, "gru_truly")]  # fmt: skip
     return case.section("lecture.gru_title", blocks, 2)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnnderive import printing as pr
+from rnnderive.language import Recurrence
 
-__all__ = ["array_math", "chained", "equal", "number_math", "row_math", "substituted"]
+__all__ = ["array_math", "chained", "defined", "equal", "number_math", "row_math", "substituted"]
 
 
 def equal(*sides: pr.Math) -> pr.Math:
@@ -21,6 +22,18 @@ def equal(*sides: pr.Math) -> pr.Math:
 def chained(sign: str, *sides: pr.Math) -> pr.Math:
     """Sides with one relation sign between all of them."""
     return pr.Infix(("", *[sign] * (len(sides) - 1)), sides, pr.RELATION)
+
+
+def defined(function: str, text: str, argument: str = "a") -> pr.Math:
+    """An elementwise function applied, and what it is in the text of a recurrence.
+
+    Examples
+    --------
+    >>> pr.text(defined("tanh", "2 * sigmoid(2 * a) - 1"))
+    'tanh(a) = 2 σ(2 a) - 1'
+    """
+    net = Recurrence.parse(f"left = {function}({argument})\nright = {text}\nL = squared_error(left, right)")
+    return equal(*(net[side].right.math(net.notation) for side in ("left", "right")))
 
 
 def number_math(value: float, digits: int = 4) -> pr.Math:

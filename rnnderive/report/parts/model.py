@@ -27,7 +27,7 @@ def equations(net: Recurrence, names: Iterable[str] | None = None, label: str | 
 def unrolled(case: Case, label: str | None = None) -> doc.Figure:
     """Who reads whom over the steps, forward and backward in time."""
     graph = figures.unroll(case.net, case.T)
-    hidden = [n for n in case.net.sequences if n not in graph.kept]
+    hidden = [e.name for e in case.net.equations if e.name not in (*graph.kept, case.net.loss)]
     caption = case.words("model.graph", T=case.T)
     if hidden:
         caption = (*caption, " ", *case.words("model.hidden", names=case.listed(hidden)))

@@ -65,6 +65,6 @@ def conventions(case: Case) -> doc.Bullets:
             case.words("notation.total", example=doc.Formula(pr.derivative(at, parameter))),
             case.words("notation.immediate", example=doc.Formula(pr.derivative(at, parameter, "partial+"))),
             case.words("notation.signs", odot=doc.Formula(pr.Symbol("odot")), kron=doc.Formula(pr.Symbol("kron")),
-                       top=doc.Formula(pr.Symbol("top"))),
+                       top=doc.Formula(pr.Symbol("top")), norm=doc.Formula(pr.Fenced(pr.Symbol("cdot"), "‖"))),
         ]
     )  # fmt: skip

@@ -14,7 +14,8 @@ __all__ = ["ladder_table", "points", "slug", "verification"]
 
 def verification(case: Case) -> list[doc.Section]:
     """Words and table."""
-    blocks = [case.say("verification.intro"), ladder_table(case), case.say("verification.points"), points(case)]
+    blocks = [case.say("verification.intro"), case.say("verification.methods"), ladder_table(case),
+              case.say("verification.points"), points(case)]  # fmt: skip
     return [case.section("verification.title", blocks)]
 
 
@@ -36,7 +37,7 @@ def ladder_table(case: Case) -> doc.Table:
 
 
 def _row(case: Case, r: Rung) -> list[doc.Text]:
-    error: doc.Text = "" if r.error is None else doc.Formula(number_math(r.error, 2))
+    error: doc.Text = "–" if r.error is None else doc.Formula(number_math(r.error, 2))
     if r.ok is None:
         return [_named(case, "rung", r.rung), "", "", "", "", case.words("verification.left_out")]
     verdict = case.words("verification.holds") if r.ok else case.words("verification.fails", where=doc.Code(r.note))
