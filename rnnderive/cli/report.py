@@ -114,9 +114,7 @@ def report(
     if quick and name != "chains":
         raise InputError(f"found --quick with the report {name!r}, expected it with the report chains only")
     if name == "chains":
-        if lang != "en" or formats != ["pdf"]:
-            raise InputError("found --lang or --format with the report chains, which is an English PDF")
-        typer.echo(str(_chains(output or Path("reports/chains"), engine.value, quick)))
+        typer.echo(str(_chains(output or Path("reports/chains"), engine.value, quick, lang, formats)))
         return
     path = _whole(name, output, lang, engine.value, formats) if name in WHOLE else None
     if path is None:
@@ -182,16 +180,19 @@ def _cell(
         )  # fmt: skip
 
 
-def _chains(folder: Path, engine: str, quick: bool) -> Path:
+def _chains(folder: Path, engine: str, quick: bool, lang: str, formats: list[str]) -> Path:
     """Write the report of chains, its topics measured side by side; exit status 1 when a claim does not hold."""
     from rnnderive import report as rp
     from rnnderive.chains import processes
 
     with working("measuring") as say, processes() as workers:
-        done = rp.chains(folder, engine=engine, quick=quick, executor=workers, say=say)
+        done = rp.chains(folder, engine=engine, quick=quick, lang=lang, formats=formats, executor=workers, say=say)
     if not done:
+        words = rp.languages.load("en")
         for claim in done.failed:
-            complain(f"{claim.row}: {claim.statement}: theory {claim.theory:g}, measured {claim.measured:g}")
-        typer.echo(str(done.pdf))
+            said = rp.plain([*rp.row_title(words, claim.row), ": ", *rp.claim_words(words, claim)])
+            said = said.replace("\u00a0", " ")  # a terminal breaks lines where it likes
+            complain(f"{said}: theory {claim.theory:g}, measured {claim.measured:g}")
+        typer.echo(str(done.path))
         raise typer.Exit(1)
-    return done.pdf
+    return done.path

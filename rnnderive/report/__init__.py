@@ -14,6 +14,7 @@ from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.report import blocks, languages
 from rnnderive.report.cell_report import cell_document, cell_report
+from rnnderive.report.chains_claims import claim_words, row_title
 from rnnderive.report.chains_report import ChainsReport, chains, chains_document
 from rnnderive.report.comparison_report import comparison, comparison_document
 from rnnderive.report.document import (
@@ -80,6 +81,7 @@ __all__ = [
     "cell_report",
     "chains",
     "chains_document",
+    "claim_words",
     "comparison",
     "comparison_document",
     "html_fragment",
@@ -92,6 +94,7 @@ __all__ = [
     "missing_tex",
     "norms_against_distance",
     "plain",
+    "row_title",
     "to_document",
     "to_html",
     "to_latex",
@@ -103,13 +106,13 @@ __all__ = [
 class _Report(ModuleType):
     """This room is also the call that writes a report: ``rnnderive.report(net, "lstm.pdf")``."""
 
-    def __call__(self, net: Recurrence | str, path: Any, *, engine: str = "auto", **options: Any) -> Path:
+    def __call__(self, net: Recurrence | str | Path, path: Any, *, engine: str = "auto", **options: Any) -> Path:
         """Write the report on a recurrence; return the path.
 
         Parameters
         ----------
-        net : Recurrence or str
-            The network, a library name (``lstm``), or equations as text.
+        net : Recurrence, str or path
+            The network, a library name (``lstm``), equations as text, or a file of equations.
         path : path
             Where it goes and what it is: ``lstm.pdf`` (with its sources), ``lstm.html``, ``lstm.md`` or ``lstm.tex``.
         engine : {"auto", "typst", "tex"}
@@ -126,9 +129,7 @@ class _Report(ModuleType):
         form = target.suffix.removeprefix(".")
         if form not in FORMATS:
             raise InputError(f"{target.name!r} is no report; expected a name that ends in .{', .'.join(FORMATS)}")
-        if isinstance(net, str):
-            net = cells.LIBRARY[net]() if net in cells.LIBRARY else Recurrence.parse(net)
-        document = cell_document(net, target.stem, **options)
+        document = cell_document(cells.recurrence(net), target.stem, **options)
         return build(document, target.parent, target.stem, engine, (form,)).files[form]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
@@ -12,6 +12,7 @@ from rnnderive import printing as pr
 from rnnderive.chains.theory import attractors, gates, mean_field, random_products, sensitivity, wall
 from rnnderive.language import FUNCTIONS
 from rnnderive.report import document as doc
+from rnnderive.report.languages import Value, Words
 
 __all__ = ["DERIVATIONS", "Line", "equal", "steps", "sympy_math"]
 
@@ -21,17 +22,24 @@ _NAMES = {"log": "ln", "atanh": "artanh", "polygamma": "psi", "digamma": "psi"}
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a derivation: why it holds, what it says, and whether SymPy found it so."""
+    """A line of a derivation: why it holds, what it says, and whether SymPy found it so.
 
-    rule: doc.Text
+    Why is the sentence ``chains.line.RULE`` of a catalogue, with what its placeholders stand for.
+    """
+
+    rule: str
     math: pr.Math
     holds: bool | None  # None where nothing is claimed: a definition
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
-def steps(lines: Iterator[Line] | list[Line]) -> doc.Steps:
-    """Numbered lines with their marks."""
-    marks = {True: "✓ SymPy", False: "✗ not confirmed", None: "definition"}
-    return doc.Steps([doc.Step(k, a.rule, a.math, marks[a.holds]) for k, a in enumerate(lines, 1)])
+def steps(words: Words, lines: Iterable[Line]) -> doc.Steps:
+    """Numbered lines with their marks, in a language."""
+    marks = {True: "confirmed", False: "not_confirmed", None: "definition"}
+    return doc.Steps([
+        doc.Step(k, words(f"chains.line.{a.rule}", **a.values), a.math, words.sentence(f"chains.{marks[a.holds]}"))
+        for k, a in enumerate(lines, 1)
+    ])  # fmt: skip
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -121,11 +129,12 @@ def largest_slope() -> Iterator[Line]:
     (top,) = sp.solve(sp.diff(slope, y), y)
     derivative = sp.diff(FUNCTIONS["sigmoid"].scalar(x), x)
     same = equal(derivative, slope.subs(y, FUNCTIONS["sigmoid"].scalar(x)))
-    yield Line("the slope of the sigmoid in its output", _is(_slope(x), sympy_math(slope)), same)
-    yield Line("where it is largest, 0 < y < 1", _is(sympy_math(sp.diff(slope, y)), pr.Numeral("0")), bool(0 < top < 1))
+    yield Line("slope", _is(_slope(x), sympy_math(slope)), same)
+    yield Line("steepest", _is(sympy_math(sp.diff(slope, y)), pr.Numeral("0")), bool(0 < top < 1))
     best = slope.subs(y, top)
     value = _is(pr.Letter("gamma"), sympy_math(best))
-    yield Line(["at ", doc.Formula(_is(pr.Letter("y"), sympy_math(top)))], value, best == sp.Rational(1, 4))
+    place = doc.Formula(_is(pr.Letter("y"), sympy_math(top)))
+    yield Line("at", value, best == sp.Rational(1, 4), {"place": place})
 
 
 def fold() -> Iterator[Line]:
@@ -135,17 +144,17 @@ def fold() -> Iterator[Line]:
     sigmoid = FUNCTIONS["sigmoid"]
     s = sp.Function("sigma")(x)
     rest = sp.solve(sp.Eq(x, w * s + b), b)[0]
-    yield Line("a fixed point, solved for b", _is(sympy_math(b), sympy_math(rest)), equal(rest, x - w * s))
-    yield Line("two of them meet where the slope of the step is 1: 5 σ′(x) = 1, with y = σ(x)",
+    yield Line("rest_b", _is(sympy_math(b), sympy_math(rest)), equal(rest, x - w * s))
+    yield Line("meet_sigmoid",
                _is(sympy_math(w * sigmoid.slope(x, y)), pr.Numeral("1")),
                equal(sp.diff(sigmoid.scalar(x), x), sigmoid.slope(x, sigmoid.scalar(x))))  # fmt: skip
     roots = sp.solve(w * sigmoid.slope(x, y) - 1, y)
     for root, (place, fold_b) in zip(roots, wall.fold_points(w), strict=True):
-        yield Line("a root", _is(sympy_math(y), sympy_math(root)), equal(w * sigmoid.slope(x, root), 1))
+        yield Line("root", _is(sympy_math(y), sympy_math(root)), equal(w * sigmoid.slope(x, root), 1))
         inverse = _is(sympy_math(x), sympy_math(sp.log(y / (1 - y))), sympy_math(place))
-        yield Line("the inverse of σ there", inverse, equal(sigmoid.scalar(place), root))
+        yield Line("inverse", inverse, equal(sigmoid.scalar(place), root))
         found = _is(sympy_math(b), sympy_math(place - w * root), _number(fold_b))
-        yield Line("b = x − 5y", found, equal(fold_b, place - w * root))
+        yield Line("fold_b", found, equal(fold_b, place - w * root))
 
 
 def hochreiter() -> Iterator[Line]:
@@ -156,20 +165,20 @@ def hochreiter() -> Iterator[Line]:
     factor = pr.Row((sympy_math(net), _slope(net)))
     w, y, own = pr.Letter("w"), pr.Letter("y"), pr.Letter("J")
     yield Line(
-        "J = w σ′(w y) is the factor of one step; with net = w y",
+        "factor",
         _is(pr.Row((y, own)), pr.Row((w, y, _slope(net))), factor),
         None,
     )
     inside = pr.Row((_slope(net), pr.Fenced(sympy_math(1 - net * sp.tanh(net / 2)))))
     change = pr.Frac(pr.Prefix(pr.Symbol("d"), pr.Numeral("")), pr.Prefix(pr.Symbol("d"), sympy_math(net)))
     same = equal(sp.diff(net * slope, net), slope * (1 - net * sp.tanh(net / 2)))
-    yield Line("its derivative", _is(pr.Row((change, pr.Fenced(factor))), inside), same)
+    yield Line("derivative", _is(pr.Row((change, pr.Fenced(factor))), inside), same)
     zero = equal((1 - net * sp.tanh(net / 2)).subs(sp.tanh(net / 2), 1 / sp.coth(net / 2)), 1 - net / sp.coth(net / 2))
-    yield Line("which vanishes at", _is(sympy_math(net), sympy_math(condition.rhs)), zero)
+    yield Line("vanishes", _is(sympy_math(net), sympy_math(condition.rhs)), zero)
     close = abs(sp.N((condition.lhs - condition.rhs).subs(net, root), 30)) < sp.Float("1e-25")
-    yield Line("its root, to 30 digits by Newton’s method", _is(sympy_math(net), _number(root)), bool(close))
+    yield Line("newton", _is(sympy_math(net), _number(root)), bool(close))
     near = all(sp.N((net * slope).subs(net, root + e)) < largest for e in (-0.1, 0.1))
-    yield Line("the largest factor, times y", _is(factor, _number(largest)), bool(near))
+    yield Line("largest", _is(factor, _number(largest)), bool(near))
 
 
 def latch() -> Iterator[Line]:
@@ -178,27 +187,27 @@ def latch() -> Iterator[Line]:
     a, h = sp.symbols("a h", real=True)
     slope = w * FUNCTIONS["tanh"].slope(a, y)
     (root,) = sp.solve(slope - 1, y)
-    yield Line("two fixed points meet where the slope is 1, with y = tanh(a)", _is(sympy_math(slope), pr.Numeral("1")),
+    yield Line("meet_tanh", _is(sympy_math(slope), pr.Numeral("1")),
                equal(sp.diff(sp.tanh(a), a), FUNCTIONS["tanh"].slope(a, sp.tanh(a))))  # fmt: skip
-    yield Line("solved for y", _is(sympy_math(y), sympy_math(sp.sqrt(1 - 1 / w))), equal(root**2, 1 - 1 / w))
+    yield Line("solved_y", _is(sympy_math(y), sympy_math(sp.sqrt(1 - 1 / w))), equal(root**2, 1 - 1 / w))
     rest = sp.solve(sp.Eq(a, w * y + h), h)[0].subs(a, sp.atanh(y))
-    yield Line("a fixed point, solved for h", _is(sympy_math(h), sympy_math(rest)), equal(rest, sp.atanh(y) - w * y))
+    yield Line("rest_h", _is(sympy_math(h), sympy_math(rest)), equal(rest, sp.atanh(y) - w * y))
     found = attractors.latch_threshold()
     printed = sp.sqrt(w * (w - 1)) - sp.atanh(sp.sqrt(1 - 1 / w))
     size = pr.Fenced(sympy_math(h), "|")
     shown = pr.Infix(("", "<"), (size, sympy_math(printed)), pr.RELATION)
-    yield Line("at that y: two attractors for w > 1 and", shown, equal(found.subs(w, 2), printed.subs(w, 2)) and
+    yield Line("attractors", shown, equal(found.subs(w, 2), printed.subs(w, 2)) and
                equal(sp.diff(found - printed, w), 0))  # fmt: skip
 
 
 def gaussian() -> Iterator[Line]:
     """Newman's largest and smallest exponent at N = 16, in closed form."""
     values = random_products.newman(16)
-    for index, words in ((0, "the largest exponent for N = 16"), (15, "the smallest")):
+    for index, rule in ((0, "first_exponent"), (15, "last_exponent")):
         closed = values[index].doit()
         left = pr.Script(pr.Letter("lambda"), pr.Numeral(str(index + 1)))
         near = abs(sp.N(closed, 20) - sp.N(values[index], 20)) < sp.Float("1e-15")
-        yield Line([words, ", ψ in closed form"], _is(left, sympy_math(closed), _number(closed, 10)), bool(near))
+        yield Line(rule, _is(left, sympy_math(closed), _number(closed, 10)), bool(near))
 
 
 def rectified() -> Iterator[Line]:
@@ -208,21 +217,21 @@ def rectified() -> Iterator[Line]:
     chi = mean_field.rectified_susceptibility()
     half = sp.integrate(sp.exp(-(z**2) / 2) / sp.sqrt(2 * sp.pi), (z, 0, sp.oo))
     left = pr.Letter("chi")
-    yield Line("ReLU: the slope is 1 for z > 0, with probability 1/2, and 0 elsewhere", _is(left, sympy_math(chi)),
+    yield Line("relu", _is(left, sympy_math(chi)),
                equal(half, sp.Rational(1, 2)))  # fmt: skip
     (root,) = sp.solve(chi - 1, g)
-    yield Line("χ = 1", _is(sympy_math(g), sympy_math(root), _number(root)), equal(chi.subs(g, root), 1))
+    yield Line("critical", _is(sympy_math(g), sympy_math(root), _number(root)), equal(chi.subs(g, root), 1))
 
 
 def half_life() -> Iterator[Line]:
     """In how many steps the cell's gradient halves."""
     b, n = sp.Symbol("b", real=True), sp.Symbol("n", positive=True)
     gate = sp.Function("sigma")(b)
-    yield Line("the gate multiplies n times", _is(sympy_math(gate**n), sympy_math(sp.Rational(1, 2))), None)
+    yield Line("gate", _is(sympy_math(gate**n), sympy_math(sp.Rational(1, 2))), None)
     found = gates.half_life()
     shown = sympy_math(-sp.log(2) / sp.log(gate))
     sigma = FUNCTIONS["sigmoid"].scalar(b)
-    yield Line("solved for n", _is(sympy_math(n), shown), equal(found * sp.log(sigma), sp.log(sp.Rational(1, 2))))
+    yield Line("solved_n", _is(sympy_math(n), shown), equal(found * sp.log(sigma), sp.log(sp.Rational(1, 2))))
 
 
 def chrono() -> Iterator[Line]:
@@ -231,13 +240,13 @@ def chrono() -> Iterator[Line]:
     gate = FUNCTIONS["sigmoid"].scalar(sp.log(T - 1))
     left = pr.Call(pr.Letter("sigma"), (sympy_math(sp.log(T - 1)),))
     odds = 1 / (1 + 1 / (T - 1))
-    yield Line("the sigmoid of a logarithm", _is(left, pr.Frac(pr.Numeral("1"), sympy_math(1 + 1 / (T - 1)))),
+    yield Line("logarithm", _is(left, pr.Frac(pr.Numeral("1"), sympy_math(1 + 1 / (T - 1)))),
                equal(gate, odds))  # fmt: skip
     yield Line("simplified", _is(left, sympy_math(1 - 1 / T)), equal(gate, 1 - 1 / T))
     limit = sp.limit((1 - 1 / T) ** T, T, sp.oo)
     power = pr.Script(pr.Fenced(sympy_math(1 - 1 / T)), None, sympy_math(T))
     tends = _is(pr.Row((pr.Word("lim"), power)), sympy_math(limit), _number(limit, 6))
-    yield Line("after T steps, in the limit of T without bound", tends, equal(limit, sp.exp(-1)))
+    yield Line("limit", tends, equal(limit, sp.exp(-1)))
 
 
 def critical_gain(cell: str, weight: str) -> Iterator[Line]:
@@ -247,10 +256,7 @@ def critical_gain(cell: str, weight: str) -> Iterator[Line]:
     marks = {1 / (1 + sp.exp(-s)): sp.Function("sigma")(s) for s in symbols.values()}
     shown = jacobian.subs(marks)
     grid = pr.Grid(tuple(tuple(sympy_math(shown[i, j]) for j in range(shown.cols)) for i in range(shown.rows)))
-    names = "(h, C)" if cell == "lstm" else "h"
-    yield Line(
-        f"{cell.upper()}: the generated Jacobian of {names} at zero state and input", _is(pr.Letter("J"), grid), None
-    )
+    yield Line(f"at_rest_{cell}", _is(pr.Letter("J"), grid), None)
     unknown = symbols[weight]
     at_gain = (jacobian - sp.eye(jacobian.rows)).det().subs(unknown, gain)
     sigma = {s: sp.Function("sigma")(s) for s in symbols.values()}
@@ -258,8 +264,8 @@ def critical_gain(cell: str, weight: str) -> Iterator[Line]:
     closed = _gain(cell, {n: sigma[s] for n, s in symbols.items()})
     meaning = _gain(cell, {n: means[s] for n, s in symbols.items()})
     one = pr.Row((pr.Word("det"), pr.Fenced(pr.Infix(("", "-"), (pr.Letter("J"), pr.Letter("I")), pr.SUM))))
-    yield Line("an eigenvalue is 1", _is(one, pr.Numeral("0")), equal(at_gain, 0))
-    yield Line("solved for the weight", _is(sympy_math(unknown), sympy_math(closed)), equal(gain, meaning))
+    yield Line("eigenvalue", _is(one, pr.Numeral("0")), equal(at_gain, 0))
+    yield Line("solved_weight", _is(sympy_math(unknown), sympy_math(closed)), equal(gain, meaning))
 
 
 def _gain(cell: str, gate: Mapping[str, Any]) -> Any:
@@ -271,30 +277,30 @@ def white_input() -> Iterator[Line]:
     """The powers of a linear unit's state and of its sensitivity."""
     lam, k = sp.Symbol("lambda", positive=True), sp.Symbol("k", integer=True, nonnegative=True)
     series = (
-        ("the state is a sum over the inputs before it", lam**k, sensitivity.state_power(), 1 / (1 - lam**2), "h"),
-        ("its derivative in λ, term by term", sp.diff(lam**k, lam), sensitivity.sensitivity_power(),
+        ("series", lam**k, sensitivity.state_power(), 1 / (1 - lam**2), "h"),
+        ("series_slope", sp.diff(lam**k, lam), sensitivity.sensitivity_power(),
          (1 + lam**2) / (1 - lam**2) ** 3, "s"),
     )  # fmt: skip
-    for words, term, total, printed, name in series:
+    for rule, term, total, printed, name in series:
         slope = pr.Fenced(pr.derivative(pr.Letter("h"), pr.Letter("lambda")))
         left = pr.Row((pr.Word("E"), pr.Script(pr.Letter("h") if name == "h" else slope, None, pr.Numeral("2"))))
         power = pr.Big("sum", _is(pr.Letter("k"), pr.Numeral("0")), pr.Symbol("infty"),
                        sympy_math(sp.powsimp(sp.simplify(term**2))))  # fmt: skip
-        yield Line(words, _is(left, power, sympy_math(printed)), equal(total, printed))
+        yield Line(rule, _is(left, power, sympy_math(printed)), equal(total, printed))
 
 
 DERIVATIONS: dict[str, tuple[Callable[[], Iterator[Line]], ...]] = {
-    "Pascanu, Mikolov, Bengio 2013": (largest_slope,),
-    "Bifurcation, Pascanu, Mikolov, Bengio 2013, fig. 3": (fold,),
-    "Hochreiter 1991; Hochreiter & Schmidhuber 1997": (hochreiter,),
-    "Bengio, Simard, Frasconi 1994": (latch,),
-    "Newman 1986": (gaussian,),
-    "Critical gain by activation": (rectified,),
-    "Forget bias, Gers et al. 2000; Jozefowicz et al. 2015": (half_life,),
-    "Chrono initialisation, Tallec & Ollivier 2018": (chrono,),
-    "Critical gain at zero state and input": (
+    "pascanu": (largest_slope,),
+    "fold": (fold,),
+    "hochreiter": (hochreiter,),
+    "latch": (latch,),
+    "newman": (gaussian,),
+    "critical": (rectified,),
+    "forget": (half_life,),
+    "chrono": (chrono,),
+    "rest": (
         lambda: critical_gain("lstm", "W_C"),
         lambda: critical_gain("gru", "W"),
     ),
-    "Zucchet & Orvieto 2024": (white_input,),
+    "zucchet": (white_input,),
 }

@@ -109,6 +109,8 @@ def _upright(char: str) -> float:
         return 0.36
     if char in _WIDE:
         return 1.0
+    if "а" <= char <= "ё":
+        return 0.78 if char in "жмшщыюф" else 0.57
     return 0.78 if char.isupper() or ord(char) > 0x24F else 0.54
 
 

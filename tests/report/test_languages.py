@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,20 +15,10 @@ from rnnderive.errors import InputError
 from rnnderive.report import document as doc
 from rnnderive.report import languages
 from rnnderive.report.languages import catalogue
+from tests.report.words import english, said
 
 FOLDER = Path(catalogue.__file__).parent
 OTHERS = [lang for lang in languages.available() if lang != "en"]
-# What a Russian text writes in Latin letters: names of programs, cells, functions and people.
-NAMES = {
-    "LSTM", "GRU", "RNN", "ReLU", "tanh", "softmax", "diag", "vec", "BPTT", "RTRL", "NumPy", "SymPy", "Typst", "TeX",
-    "rnnderive", "numpy", "random", "default_rng", "float64", "max", "exp", "log", "ResNet", "word2vec", "HTML", "PDF",
-    "cat", "exists", "target",
-}  # fmt: skip
-# The lecture's own terms, and its example sentences, which stand so on its Russian slides.
-TERMS = (
-    "forward pass|backward pass|bidirectional|vanilla|long short-term memory|(?:forget|input|output) gate|"
-    r"skip connection|\(cell\)|«a cat [a-z ]+»"
-)
 
 
 def written(tmp_path: Path, **changes: str) -> str:
@@ -60,28 +46,9 @@ def test_every_plural_has_as_many_forms_as_its_language(lang: str) -> None:
                 assert inside.count("|") == len(words.plurals), key
 
 
-def english(text: str) -> set[str]:
-    """Words of Latin letters that are no names."""
-    bare = re.sub(rf"(?i)\{{[^{{}}?]*\}}|\{{\w+\?|\$[^$]*\$|`[^`]*`|{TERMS}", " ", text)
-    return {w for w in re.findall(r"[A-Za-z_][A-Za-z0-9_]{2,}", bare) if "_" not in w} - NAMES
-
-
 def test_no_english_word_is_left_in_russian() -> None:
     left = {key: english(sentence) for key, sentence in languages.load("ru").sentences.items()}
     assert {key: words for key, words in left.items() if words} == {}
-
-
-def said(value: Any) -> Iterator[str]:
-    """Every text of a document, but not its formulas, programs and labels."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for v in value:
-            yield from said(v)
-    elif is_dataclass(value) and not isinstance(value, pr.Math | doc.Code | doc.Listing | doc.Ref | doc.Cite):
-        for f in fields(value):
-            if f.name not in ("label", "align", "stem", "lang", "image", "math", "command"):
-                yield from said(getattr(value, f.name))
 
 
 @pytest.mark.parametrize("name", ["vanilla", pytest.param("lecture", marks=pytest.mark.slow)])

@@ -150,6 +150,13 @@ def test_every_verdict_has_a_sentence(lang: str, kind: str) -> None:
     assert kind in ("cut off", "silent") or ("0,25" if lang == "ru" else "0.25") in said
 
 
+@pytest.mark.parametrize(("steps", "words"), [(7, "7 steps are too few"), (8, "cannot be told from 0")])
+def test_a_short_run_says_no_rate_and_a_long_one_that_it_is_not_told_from_0(steps: int, words: str) -> None:
+    verdict = Verdict("undetermined", Rate(-0.25, 0.5), steps, None, {}, None, ())
+    assert words in plain(headline(case(), verdict))
+    assert (analysis_words := verdict.headline) and ("too few" in analysis_words) is (steps == 7)
+
+
 def test_the_english_verdict_says_what_the_analysis_says() -> None:
     c = case("indrnn")
     (analysis,) = c.analyses

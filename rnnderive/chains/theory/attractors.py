@@ -15,8 +15,8 @@ from rnnderive.language import FUNCTIONS
 
 __all__ = ["claims", "hochreiter", "latch_threshold", "settled"]
 
-HOCHREITER = "Hochreiter 1991; Hochreiter & Schmidhuber 1997"
-BENGIO = "Bengio, Simard, Frasconi 1994"
+HOCHREITER = "hochreiter"
+BENGIO = "latch"
 UNIT = "u: input\nh[t] = sigmoid(u * h[t-1])\nL = sum(h[T])"
 LATCH = "g: input\na[t] = w * tanh(a[t-1]) + g\nL = sum(a[T])"
 
@@ -47,16 +47,17 @@ def hochreiter(digits: int = 30) -> tuple[sp.Eq, sp.Float, sp.Float]:
 
 
 def _constant() -> Iterator[Claim]:
-    own = "Hochreiter 1991; our own evaluation, root and maximum by SymPy"
-    condition, root, largest = hochreiter()
-    yield Claim(HOCHREITER, f"root of {condition.lhs} = {condition.rhs}", 1.5434046384182083, float(root), 1e-15, own)
-    yield Claim(HOCHREITER, "max over w of w σ′(w y), times y", 0.22387160234715145, float(largest), 1e-16, own)
+    own = "hochreiter"
+    _, root, largest = hochreiter()
+    yield Claim(HOCHREITER, "root", 1.5434046384182083, float(root), 1e-15, own)
+    yield Claim(HOCHREITER, "largest", 0.22387160234715145, float(largest), 1e-16, own)
     for y in (0.25, 0.5, 0.9):
         w = float(root) / y * np.linspace(0.2, 5.0, 4801)[:, None]  # the root is one of them
         inputs = {"T": 1, "h0": np.full_like(w, y), "u": w}
         factors = jacobians(UNIT, {}, inputs)[0, :, 0, 0]
-        yield Claim(HOCHREITER, f"y = {y}: the largest Jacobian over w", float(largest) / y, factors.max(), 1e-15, own)
-        yield Claim(HOCHREITER, f"y = {y}: the w there", float(root) / y, w[factors.argmax(), 0], 2e-3 / y, own)
+        yield Claim(HOCHREITER, "jacobian", float(largest) / y, factors.max(), 1e-15, own, values={"y": y})
+        place = w[factors.argmax(), 0]
+        yield Claim(HOCHREITER, "place", float(root) / y, place, 2e-3 / y, own, values={"y": y})
 
 
 @lru_cache(maxsize=1)
@@ -85,21 +86,23 @@ def settled(w: float, drive: float, starts: Array, T: int) -> tuple[Array, Array
 
 
 def _latch(quick: bool) -> Iterator[Claim]:
-    own = "Bengio, Simard, Frasconi 1994, section III; our own evaluation"
+    own = "latch"
     w_symbol = sp.Symbol("w", positive=True)
     printed = sp.sqrt(w_symbol * (w_symbol - 1)) - sp.atanh(sp.sqrt(1 - 1 / w_symbol))
     starts = np.array([-20.0, 20.0])
     for w, number in ((1.25, 0.0778051693), (2.0, 0.5328399754), (5.0, 3.0285004798)):
         exact = sp.N(latch_threshold().subs(w_symbol, sp.Rational(w)), 30)
         same = sp.N(printed.subs(w_symbol, sp.Rational(w)) - exact, 25)
-        yield Claim(BENGIO, f"w = {w}: the fold's |h|, from w(1 − tanh²a) = 1", number, float(exact), 5e-11, own)
-        yield Claim(BENGIO, f"w = {w}: √(w(w−1)) − artanh √(1−1/w) minus that", 0.0, float(same), 1e-20, own)
+        yield Claim(BENGIO, "fold", number, float(exact), 5e-11, own, values={"w": w})
+        yield Claim(BENGIO, "printed", 0.0, float(same), 1e-20, own, values={"w": w})
         T = 3000
         for part, count in ((0.0, 2), (1 - 1e-3, 2), (1 + 1e-3, 1), (1.5, 1)):
             rest, slopes = settled(w, part * float(exact), starts, T)
             found = 1 + int(abs(rest[0] - rest[1]) > 1e-3)
-            yield Claim(BENGIO, f"w = {w}, |h| = {part} of that: attractors", count, found, 0.0, own)
-            yield Claim(BENGIO, f"w = {w}, |h| = {part} of that: largest |derivative| at them",
-                        1.0, float(np.abs(slopes).max()), 0.0, own, relation="≤")  # fmt: skip
+            values = {"w": w, "part": part}
+            yield Claim(BENGIO, "attractors", count, found, 0.0, own, values=values)
+            steepest = float(np.abs(slopes).max())
+            yield Claim(BENGIO, "stable", 1.0, steepest, 0.0, own, relation="≤", values=values)
     rest, _ = settled(0.95, 0.0, starts, 3000)
-    yield Claim(BENGIO, "w = 0.95, h = 0: attractors", 1, 1 + int(abs(rest[0] - rest[1]) > 1e-3), 0.0, own)
+    found = 1 + int(abs(rest[0] - rest[1]) > 1e-3)
+    yield Claim(BENGIO, "one_attractor", 1, found, 0.0, own, values={"w": 0.95})

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import sympy as sp
 
+from rnnderive import printing as pr
 from rnnderive.chains.products import Array, operator_log_norms, vector_log_norms
 from rnnderive.chains.spectra import spectral_norms, spectral_radii
 from rnnderive.chains.theory.claim import Claim
@@ -16,10 +17,10 @@ from rnnderive.language import FUNCTIONS
 
 __all__ = ["claims", "slope_bound", "with_norm_and_radius"]
 
-PASCANU = "Pascanu, Mikolov, Bengio 2013"
-NON_NORMAL = "Non-normal transient"
-IRNN = "Le, Jaitly, Hinton 2015"
-ORTHOGONAL = "Arjovsky, Shah, Bengio 2016"
+PASCANU = "pascanu"
+NON_NORMAL = "transient"
+IRNN = "irnn"
+ORTHOGONAL = "orthogonal"
 
 
 @lru_cache(maxsize=8)
@@ -58,12 +59,12 @@ def claims(quick: bool = True) -> Iterator[Claim]:
 
 
 def _bound(quick: bool) -> Iterator[Claim]:
-    source = "arXiv:1211.5063, eqs. 6-7"
+    source = "pascanu_norms"
     rng = np.random.default_rng(1)
     n, T = (12, 40) if quick else (64, 400)
     gammas = {"tanh": 1, "sigmoid": sp.Rational(1, 4), "relu": 1}
     for name, gamma in gammas.items():
-        yield Claim(PASCANU, f"γ = sup|φ′| of {name}", float(gamma), float(slope_bound(name)), 0.0, source, True)
+        yield Claim(PASCANU, f"slope_{name}", float(gamma), float(slope_bound(name)), 0.0, source, "published")
     for name in gammas:
         gamma = float(slope_bound(name))
         for s1 in (0.9 / gamma, 1.5 / gamma):
@@ -71,18 +72,17 @@ def _bound(quick: bool) -> Iterator[Claim]:
             U *= s1 / np.linalg.norm(U, 2)
             J = jacobians(driven(name), {"U": U}, {"x": rng.normal(size=(T, n)), "h0": rng.normal(size=n)})
             excess = operator_log_norms(J) - np.arange(T + 1) * np.log(gamma * s1)
-            statement = f"ln‖P‖₂ − (T−k) ln(γ s₁) ≤ 0 for every k ({name}, γ s₁ = {gamma * s1:.1f})"
-            yield Claim(PASCANU, statement, 0.0, float(excess[1:].max()), 1e-12, source, relation="≤")
+            yield Claim(PASCANU, f"bound_{name}", 0.0, float(excess[1:].max()), 1e-12, source, relation="≤",
+                        values={"product": gamma * s1})  # fmt: skip
         slope = 1.5 * orthogonal(rng, n) / gamma
         J = jacobians(autonomous(name), {"U": slope, "b": np.zeros(n)}, {"T": 1, "h0": np.zeros(n)})
         if name != "relu":  # whose slope at 0 is 0
-            statement = f"the bound is attained at a = 0 by a multiple of an orthogonal U ({name})"
-            yield Claim(PASCANU, statement, np.log(1.5), float(operator_log_norms(J, [1])[0]), 1e-12, source)
+            yield Claim(PASCANU, f"attained_{name}", np.log(1.5), float(operator_log_norms(J, [1])[0]), 1e-12, source)
 
 
 def _quadrants() -> Iterator[Claim]:
     """A sigmoid net (1/γ = 4) in each cell of {ρ < 1, ρ > 1} × {s₁ < 4, s₁ > 4}."""
-    source = "arXiv:1211.5063, section 2.1; examples our own"
+    source = "pascanu_radius"
     T = 200
     kept = np.full(2, 0.5)
     # With b = −U h the state h = 1/2 is a fixed point, where σ′ = 1/4 = γ.
@@ -90,37 +90,40 @@ def _quadrants() -> Iterator[Claim]:
         U = with_norm_and_radius(radius, norm)
         J = jacobians(autonomous("sigmoid"), {"U": U, "b": -U @ kept}, {"T": T, "h0": kept})
         found = operator_log_norms(J)
-        words = f"ρ = {radius}, s₁ = {norm}, 1/γ = 4"
+        values = {"radius": radius, "norm": norm, "T": T}
         exact = spectral_radii(U[None])[0], spectral_norms(U[None])[0]
-        yield Claim(PASCANU, f"{words}: the example has these ρ and s₁", radius + norm, sum(exact), 1e-12, source)
-        statement = f"{words}: {'explodes' if rate > 0 else 'vanishes'}, the sign of ln‖P_{{T,0}}‖ at T = {T}"
-        yield Claim(PASCANU, statement, rate, float(np.sign(found[-1])), 0.0, source)
+        yield Claim(PASCANU, "example", radius + norm, sum(exact), 1e-12, source,
+                    values={"radius": radius, "norm": norm})  # fmt: skip
+        says = "explodes" if rate > 0 else "vanishes"
+        yield Claim(PASCANU, says, rate, float(np.sign(found[-1])), 0.0, source, values=values)
     J = jacobians(autonomous("sigmoid"), {"U": U, "b": np.zeros(2)}, {"T": T, "h0": kept})
-    statement = "s₁ > 1/γ does not suffice: the same U with ρ = 5, s₁ = 6 and b = 0 saturates and vanishes"
-    yield Claim(PASCANU, statement, -1, float(np.sign(operator_log_norms(J)[-1])), 0.0, source)
+    yield Claim(PASCANU, "saturates", -1, float(np.sign(operator_log_norms(J)[-1])), 0.0, source)
 
 
 def _non_normal() -> Iterator[Claim]:
-    source = "our own evaluation"
+    source = ""
     U = np.array([[0.5, 4.0], [0.0, 0.5]])
     J = jacobians("h[t] = U @ h[t-1]\nL = sum(h[T])", {"U": U}, {"T": 10, "h0": np.zeros(2)})
     norms = np.exp(operator_log_norms(J))
     w = sp.Matrix([[sp.Rational(1, 2), 4], [0, sp.Rational(1, 2)]])
 
-    def exact(power: int) -> float:
-        return float(max(sp.sqrt(v) for v in ((w**power).T * w**power).eigenvals()))
+    def exact(t: int) -> float:
+        return float(max(sp.sqrt(v) for v in ((w**t).T * w**t).eigenvals()))
 
-    yield Claim(NON_NORMAL, "ρ(U)", 0.5, float(spectral_radii(J[:1])[0]), 1e-7, source)
+    def power(t: int) -> pr.Math:
+        return pr.Script(pr.Letter("U"), None, pr.Numeral(str(t)))
+
+    yield Claim(NON_NORMAL, "radius", 0.5, float(spectral_radii(J[:1])[0]), 1e-7, source)
     for t in (1, 2, 3, 5, 10):
-        statement = f"‖U^{t}‖₂, SymPy's eigenvalues of (U^t)ᵀU^t"
-        yield Claim(NON_NORMAL, statement, exact(t), norms[t], 1e-13, source, relative=True)
+        yield Claim(NON_NORMAL, "norm", exact(t), norms[t], 1e-13, source, relative=True, values={"power": power(t)})
     for t, rounded, digits in ((1, 4.0616, 4), (2, 4.02, 2), (3, 3.01, 2), (5, 1.25, 2), (10, 0.078, 3)):
-        yield Claim(NON_NORMAL, f"‖U^{t}‖₂ as tabulated", rounded, norms[t], 0.5001 * 10**-digits, source)
-    yield Claim(NON_NORMAL, "it grows before it vanishes: max over t", 4.0, norms.max(), 0.0, source, relation="≥")
+        allowed = 0.5001 * 10**-digits
+        yield Claim(NON_NORMAL, "tabulated", rounded, norms[t], allowed, source, values={"power": power(t)})
+    yield Claim(NON_NORMAL, "grows", 4.0, norms.max(), 0.0, source, relation="≥")
 
 
 def _rectified() -> Iterator[Claim]:
-    source = "arXiv:1504.00941, section 3"
+    source = "irnn"
     n, T = 6, 300
     for alpha in (0.9, 1.0, 1.1):
         U = alpha * np.eye(n)
@@ -128,18 +131,17 @@ def _rectified() -> Iterator[Claim]:
         J = jacobians(autonomous("relu"), {"U": U, "b": np.zeros(n)}, inputs)
         expected = np.arange(T + 1) * np.log(alpha)
         off = np.abs(operator_log_norms(J) - expected).max()
-        yield Claim(IRNN, f"ln‖P_{{T,k}}‖₂ = (T−k) ln α for every k, α = {alpha}", 0.0, off, 1e-12, source)
+        yield Claim(IRNN, "powers", 0.0, off, 1e-12, source, values={"alpha": alpha})
     J = jacobians(autonomous("relu"), {"U": U, "b": np.zeros(n)}, {"T": T, "h0": -np.ones(n)})
-    yield Claim(IRNN, "units died: ln‖P_{T,0}‖₂", -np.inf, float(operator_log_norms(J)[-1]), 0.0, source)
+    yield Claim(IRNN, "died", -np.inf, float(operator_log_norms(J)[-1]), 0.0, source)
 
 
 def _isometric(quick: bool) -> Iterator[Claim]:
-    source = "arXiv:1511.06464, eq. 4"
+    source = "unitary"
     rng = np.random.default_rng(2)
     n, T = (16, 200) if quick else (64, 2000)
     for name in ("tanh", "relu"):
         J = jacobians(driven(name), {"U": orthogonal(rng, n)}, {"x": rng.normal(size=(T, n)), "h0": rng.normal(size=n)})
         growth = np.diff(vector_log_norms(rng.normal(size=n), J))
         growth = growth[np.isfinite(growth)]
-        statement = f"U orthogonal, {name}: the gradient never grows on its way back, max of ln‖g_{{k−1}}‖ − ln‖g_k‖"
-        yield Claim(ORTHOGONAL, statement, 0.0, growth.max(), 1e-12, source, relation="≤")
+        yield Claim(ORTHOGONAL, f"never_grows_{name}", 0.0, growth.max(), 1e-12, source, relation="≤")

@@ -15,7 +15,7 @@ from rnnderive.errors import InputError
 
 __all__ = ["Action", "claims", "forward_steps", "reversed_by", "schedule"]
 
-ROW = "Memory: revolve, Griewank & Walther 2000"
+ROW = "revolve"
 Action = tuple[Literal["store", "advance", "reverse", "restore"], int]
 
 
@@ -105,16 +105,14 @@ def reversed_by(steps: int, snapshots: int) -> tuple[int, int]:
 
 def claims(quick: bool = True) -> Iterator[Claim]:
     """The table's costs, by formula, by schedule, and on a network."""
-    source = "Griewank & Walther 2000, ACM TOMS 26:19, theorem 1"
+    source = "revolve"
     for steps, snapshots, number in ((10, 3, 15), (56, 3, 210), (100, 5, 316), (1000, 10, 3636)):
-        words = f"l = {steps}, s = {snapshots}:"
+        values = {"steps": steps, "snapshots": snapshots}
         taken, most = reversed_by(steps, snapshots)
-        yield Claim(ROW, f"{words} r l − C(s+r, s+1)", number, forward_steps(steps, snapshots), 0, source)
-        yield Claim(ROW, f"{words} forward steps of a schedule", number, taken, 0, source)
-        yield Claim(ROW, f"{words} snapshots that it needs", snapshots, most, 0, source, relation="≤")
-    yield Claim(
-        ROW, "l = 56, s = 3: relative error of the gradient that it computes", 0.0, _on_a_network(56, 3), 1e-14, "exact"
-    )
+        yield Claim(ROW, "formula", number, forward_steps(steps, snapshots), 0, source, values=values)
+        yield Claim(ROW, "taken", number, taken, 0, source, values=values)
+        yield Claim(ROW, "stored", snapshots, most, 0, source, relation="≤", values=values)
+    yield Claim(ROW, "gradient", 0.0, _on_a_network(56, 3), 1e-14, "", "exact")
 
 
 def _on_a_network(steps: int, snapshots: int) -> float:

@@ -21,11 +21,11 @@ from rnnderive.language import terms as tm
 
 __all__ = ["claims", "critical_gain_at_rest", "forgetting", "half_life", "jacobian_at_rest"]
 
-PATH = "Cell path"
-FORGET = "Forget bias, Gers et al. 2000; Jozefowicz et al. 2015"
-CHRONO = "Chrono initialisation, Tallec & Ollivier 2018"
-GAIN = "Critical gain at zero state and input"
-MINGRU = "minGRU, Feng et al. 2024"
+PATH = "path"
+FORGET = "forget"
+CHRONO = "chrono"
+GAIN = "rest"
+MINGRU = "mingru"
 
 
 def claims(quick: bool = True) -> Iterator[Claim]:
@@ -38,12 +38,11 @@ def claims(quick: bool = True) -> Iterator[Claim]:
 
 
 def _path() -> Iterator[Claim]:
-    own = "exact"
     net = cells.lstm()
     d = derivation(net)
     f = net.leaf("f")
     highway = identical(d.jacobian("C", "C", 1), tm.Diag(f), net)
-    yield Claim(PATH, "∂C^t/∂C^{t−1} = diag(f^t), h^{t−1} held fixed: identical in the field", 1, bool(highway), 0, own)
+    yield Claim(PATH, "factor", 1, bool(highway), 0, "", "exact")
     rng = np.random.default_rng(6)
     n, T = 4, 40
     params = parameter_arrays(net, {"n_h": n, "n_x": 3, "n_y": 2}, rng, 0.5)
@@ -53,7 +52,7 @@ def _path() -> Iterator[Claim]:
     along = vector_log_norms(np.eye(n)[1], jacobians(net, params, inputs, ("C",)))
     exact = np.concatenate([[0.0], np.cumsum(np.log(gates[::-1, 1]))])
     off = float(np.abs(along - exact).max())
-    yield Claim(PATH, "along C alone ln ∏ f_i of a unit, every lag: largest difference", 0.0, off, 1e-12, own)
+    yield Claim(PATH, "along", 0.0, off, 1e-12, "", "exact")
     whole = jacobians(net, params, inputs, ("h", "C"))
     product = np.eye(2 * n)
     for J in whole[5:]:
@@ -62,29 +61,19 @@ def _path() -> Iterator[Claim]:
     total = _value(net, chain, params, inputs, T)
     # C^5 also reaches h^5 within its own step.
     inside = d.jacobians("h", "C", 0)(params, inputs)["J"][4]
-    statement = "the full (h, C) product gives dC^T/dC^5 as the chain rule does: relative difference"
-    yield Claim(PATH, statement, 0.0, _relative(product[n:, n:] + product[n:, :n] @ inside, total), 1e-12, own)
+    off = _relative(product[n:, n:] + product[n:, :n] @ inside, total)
+    yield Claim(PATH, "whole", 0.0, off, 1e-12, "", "exact")
     share = _relative(np.diag(np.prod(gates[5:], 0)), total)
-    yield Claim(
-        PATH,
-        "it has more terms than ∏ diag(f): part of dC^T/dC^5 that the highway is not",
-        1e-3,
-        share,
-        0,
-        own,
-        relation="≥",
-    )
+    yield Claim(PATH, "more", 1e-3, share, 0, "", "exact", relation="≥")
     parts = np.zeros((2, *whole.shape))
     parts[0, :, n:, n:] = whole[:, n:, n:]
     parts[1] = whole - parts[0]
     split = split_log_norms({"highway": parts[0], "other": parts[1]})
     exact_top = np.concatenate([[0.0], np.cumsum(np.log(gates[::-1]), 0).max(1)])
     off = float(np.abs(split["highway"] - exact_top)[1:].max())
-    yield Claim(
-        PATH, "the split of the full product: the highway's norm is max_i ∏ f_i, every lag", 0.0, off, 1e-12, own
-    )
+    yield Claim(PATH, "highway", 0.0, off, 1e-12, "", "exact")
     off = float(np.abs(split["whole"] - operator_log_norms(whole)).max())
-    yield Claim(PATH, "the split of the full product: the whole is the product itself", 0.0, off, 1e-11, own)
+    yield Claim(PATH, "split", 0.0, off, 1e-11, "", "exact")
 
 
 def _relative(found: Any, exact: Any) -> float:
@@ -126,36 +115,32 @@ def half_life() -> sp.Expr:
 
 
 def _forget() -> Iterator[Claim]:
-    own = "our own evaluation"
     b = sp.Symbol("b", real=True)
     power = FUNCTIONS["sigmoid"].scalar(b) ** 100
     table = ((0, 7.889e-31, 1.0), (1, 2.484e-14, 2.2127), (2, 3.073e-06, 5.4609), (5, 0.5109, 103.218))
     for bias, number, steps in table:
         log = forgetting(float(bias), 100)
-        yield Claim(FORGET, f"b = {bias}: σ(b)^100 as tabulated", number, float(np.exp(log)), 2e-4, own, relative=True)
+        power_found, life = float(np.exp(log)), 100 * np.log(0.5) / log
+        at = {"bias": bias}
+        yield Claim(FORGET, "power_tabulated", number, power_found, 2e-4, relative=True, values=at)
         exact = float(sp.N(power.subs(b, bias), 20))
-        yield Claim(FORGET, f"b = {bias}: σ(b)^100", exact, float(np.exp(log)), 1e-13, own, relative=True)
-        yield Claim(
-            FORGET, f"b = {bias}: half-life as tabulated", steps, 100 * np.log(0.5) / log, 2.5e-5, own, relative=True
-        )
+        yield Claim(FORGET, "power", exact, power_found, 1e-13, relative=True, values=at)
+        yield Claim(FORGET, "life_tabulated", steps, life, 2.5e-5, relative=True, values=at)
         exact = float(sp.N(half_life().subs(b, bias), 20))
-        yield Claim(
-            FORGET, f"b = {bias}: half-life ln ½ / ln σ(b)", exact, 100 * np.log(0.5) / log, 1e-13, own, relative=True
-        )
+        yield Claim(FORGET, "life", exact, life, 1e-13, relative=True, values=at)
 
 
 def _chrono() -> Iterator[Claim]:
-    source = "arXiv:1804.11188, section 2"
+    source = "chrono"
     T = sp.Symbol("T", positive=True)
     gate = FUNCTIONS["sigmoid"].scalar(sp.log(T - 1))
     zero = sp.simplify(gate - (1 - 1 / T)) == 0
-    yield Claim(CHRONO, "σ(ln(T−1)) = 1 − 1/T, by SymPy for a symbol T", 1, bool(zero), 0, source, True)
+    yield Claim(CHRONO, "gate", 1, bool(zero), 0, source, "published")
     for steps, number, digits in ((10, 0.3487, 4), (100, 0.3660, 4), (784, 0.36764, 5)):
         measured = float(np.exp(forgetting(np.log(steps - 1), steps)))
-        words = f"T = {steps}: (1 − 1/T)^T along the cell"
         exact = float((1 - sp.Rational(1, steps)) ** steps)
-        yield Claim(CHRONO, words, exact, measured, 1e-12, source, relative=True)
-        yield Claim(CHRONO, f"{words}, as tabulated", number, measured, 0.51 * 10**-digits, "our own evaluation")
+        yield Claim(CHRONO, "power", exact, measured, 1e-12, source, relative=True, values={"T": steps})
+        yield Claim(CHRONO, "tabulated", number, measured, 0.51 * 10**-digits, values={"T": steps})
 
 
 @lru_cache(maxsize=8)
@@ -206,33 +191,27 @@ def critical_gain_at_rest(cell: str, weight: str) -> sp.Expr:
 
 
 def _critical() -> Iterator[Claim]:
-    own = "derived here from the cell's Jacobian; our own evaluation"
+    own = "rest"
     gain = critical_gain_at_rest("lstm", "W_C")
     _, symbols = jacobian_at_rest("lstm")
     b_f, b_i, b_o = (symbols[n] for n in ("b_f", "b_i", "b_o"))
     sigma = FUNCTIONS["sigmoid"].scalar
     expected = (1 - sigma(b_f)) / (sigma(b_i) * sigma(b_o))
     same = sp.simplify(gain - expected) == 0
-    yield Claim(GAIN, "LSTM: (1 − σ(b_f)) / (σ(b_i) σ(b_o)), by SymPy", 1, bool(same), 0, own)
+    yield Claim(GAIN, "lstm_gain", 1, bool(same), 0, own)
     for bias, number, tolerance in ((0, 2.0, 1e-12), (1, 1.0757656855, 5.1e-11), (2, 0.4768, 5.1e-5)):
         exact = float(sp.N(gain.subs({b_f: bias, b_i: 0, b_o: 0}), 20))
-        yield Claim(GAIN, f"LSTM, b_f = {bias}, b_i = b_o = 0", number, exact, tolerance, own)
-        yield Claim(
-            GAIN,
-            f"LSTM, b_f = {bias}: ρ of the Jacobian at that gain, 3 units",
-            1.0,
-            _radius("lstm", "W_C", exact, {"b_f": bias}),
-            1e-7,
-            own,
-        )
+        yield Claim(GAIN, "lstm", number, exact, tolerance, own, values={"bias": bias})
+        radius = _radius("lstm", "W_C", exact, {"b_f": bias})
+        yield Claim(GAIN, "lstm_radius", 1.0, radius, 1e-7, own, values={"bias": bias})
     gain = critical_gain_at_rest("gru", "W")
     b_r = jacobian_at_rest("gru")[1]["b_r"]
     same = sp.simplify(gain - 1 / sigma(b_r)) == 0
-    yield Claim(GAIN, "GRU: 1 / σ(b_r), whatever b_z is, by SymPy", 1, bool(same), 0, own)
+    yield Claim(GAIN, "gru_gain", 1, bool(same), 0, own)
     exact = float(gain.subs(b_r, 0))
-    yield Claim(GAIN, "GRU, b_r = 0", 2.0, exact, 1e-12, own)
+    yield Claim(GAIN, "gru", 2.0, exact, 1e-12, own)
     radius = _radius("gru", "W", exact, {})
-    yield Claim(GAIN, "GRU, b_r = 0: ρ of the Jacobian at that gain, 3 units", 1.0, radius, 1e-12, own)
+    yield Claim(GAIN, "gru_radius", 1.0, radius, 1e-12, own)
 
 
 def _radius(cell: str, weight: str, gain: float, biases: dict[str, float]) -> float:
@@ -250,12 +229,12 @@ def _radius(cell: str, weight: str, gain: float, biases: dict[str, float]) -> fl
 
 
 def _linear_gate(quick: bool) -> Iterator[Claim]:
-    source = "arXiv:2410.01201, section 3.1"
+    source = "mingru"
     net = cells.mingru()
     d = derivation(net)
     z = net.leaf("z")
     same = identical(d.jacobian("h", "h", 1), tm.Diag(1 - z), net)
-    yield Claim(MINGRU, "J_t = diag(1 − z^t): identical in the field", 1, bool(same), 0, source)
+    yield Claim(MINGRU, "factor", 1, bool(same), 0, source)
     rng = np.random.default_rng(8)
     n, T = 5, 200 if quick else 20_000
     params = parameter_arrays(net, {"n_h": n, "n_x": 3, "n_y": 2}, rng, 1.0)
@@ -263,6 +242,4 @@ def _linear_gate(quick: bool) -> Iterator[Claim]:
     gates = np.log1p(-d.forward(params, inputs)["z"])
     J = jacobians(net, params, inputs)
     off = max(float(np.abs(vector_log_norms(np.eye(n)[i], J)[-1] / gates[:, i].sum() - 1)) for i in range(n))
-    yield Claim(
-        MINGRU, f"the chain is ∏(1 − z) of each unit, T = {T}: relative error of the logarithm", 0.0, off, 1e-13, source
-    )
+    yield Claim(MINGRU, "chain", 0.0, off, 1e-13, source, values={"T": T})

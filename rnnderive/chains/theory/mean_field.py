@@ -27,10 +27,10 @@ __all__ = [
     "variance",
 ]
 
-TANH = "Random tanh net, mean field"
-CLARK = "Clark 2026, published spectrum"
-DRIVEN = "Driven nets, Chen, Pennington, Schoenholz 2018"
-CRITICAL = "Critical gain by activation"
+TANH = "tanh"
+CLARK = "clark"
+DRIVEN = "driven"
+CRITICAL = "critical"
 
 # The trapezoidal rule on this grid is exact to rounding for tanh(√q z) and σ(√q z): they are analytic in
 # a strip, and the error is exp(−2π · its half-width / step).  Gauss–Hermite converges slowly there, since
@@ -155,11 +155,11 @@ def spectrum(gain: float, n: int, T: int, *, skip: int = 200, turn: int = 100, s
     chunks = jacobian_chunks(autonomous(), params, inputs, skip=skip, back=False)
     found = lyapunov_exponents(chunks, discard=turn, blocks=10)
     return {
-        "λ_1": float(found.exponents[0]),
-        "unstable fraction": float(np.mean(found.exponents > 0)),
-        "entropy rate / N": entropy_rate(found) / n,
-        "Kaplan–Yorke dimension / N": kaplan_yorke(found) / n,
-        "mean exponent": float(found.exponents.mean()),
+        "exponent": float(found.exponents[0]),
+        "unstable": float(np.mean(found.exponents > 0)),
+        "entropy": entropy_rate(found) / n,
+        "dimension": kaplan_yorke(found) / n,
+        "mean": float(found.exponents.mean()),
     }
 
 
@@ -172,7 +172,7 @@ def claims(quick: bool = True) -> Iterator[Claim]:
 
 
 def _undriven(quick: bool) -> Iterator[Claim]:
-    own = "Molgedey, Schuchhardt, Schuster 1992; our own evaluation"
+    own = "molgedey"
     table = (
         (1.2, 0.249513, 0.01648),
         (1.5, 0.793354, 0.06522),
@@ -183,12 +183,12 @@ def _undriven(quick: bool) -> Iterator[Claim]:
     for gain, q_number, exponent in table:
         q = variance("tanh", gain)
         rate = float(np.log(susceptibility("tanh", gain, q))) / 2
-        yield Claim(TANH, f"g = {gain}: q", q_number, q, 5.1e-7, own)
-        yield Claim(TANH, f"g = {gain}: λ_1 = ½ ln χ", exponent, rate, 5.1e-6, own)
+        yield Claim(TANH, "variance", q_number, q, 5.1e-7, own, values={"gain": gain})
+        yield Claim(TANH, "exponent", exponent, rate, 5.1e-6, own, values={"gain": gain})
         if not quick or gain == 2.0:
             n, T = (256, 300) if quick else (512, 800)
             measured = leading_exponent("tanh", gain, n, T)
-            yield Claim(TANH, f"g = {gain}: λ_1 of a simulated net, N = {n}", rate, measured, 0.03, own)
+            yield Claim(TANH, "simulated", rate, measured, 0.03, own, values={"gain": gain, "n": n})
     yield from _nodes()
 
 
@@ -203,19 +203,19 @@ def _nodes() -> Iterator[Claim]:
 
         q = root(excess, 1.0, gain**2)
         chi = gain**2 * float(weights @ activation("tanh", np.sqrt(q) * nodes)[1] ** 2)
-        source = "quadrature error of a tabulated value; our own evaluation"
-        yield Claim(TANH, f"g = {gain}: q from 201 Gauss–Hermite nodes, not converged", q_number, q, 5.1e-7, source)
-        yield Claim(TANH, f"g = {gain}: λ_1 from them", exponent, float(np.log(chi)) / 2, 5.1e-6, source)
+        source, values, found = "quadrature", {"gain": gain}, float(np.log(chi)) / 2
+        yield Claim(TANH, "nodes_variance", q_number, q, 5.1e-7, source, values=values)
+        yield Claim(TANH, "nodes_exponent", exponent, found, 5.1e-6, source, values=values)
 
 
 def _published(quick: bool) -> Iterator[Claim]:
-    source = "arXiv:2610.12426, N = 4096, g = 3"
+    source = "clark"
     published = {
-        "λ_1": (0.3095828, 0.03),
-        "unstable fraction": (0.152588, 0.01),
-        "entropy rate / N": (0.02510596, 0.003),
-        "Kaplan–Yorke dimension / N": (0.28716842, 0.02),
-        "mean exponent": (-2.2738958, 0.06),
+        "exponent": (0.3095828, 0.03),
+        "unstable": (0.152588, 0.01),
+        "entropy": (0.02510596, 0.003),
+        "dimension": (0.28716842, 0.02),
+        "mean": (-2.2738958, 0.06),
     }
     seeds, T = (1, 300) if quick else (4, 1000)
     runs = [spectrum(3.0, 128, T, seed=seed) for seed in range(seeds)]
@@ -223,52 +223,43 @@ def _published(quick: bool) -> Iterator[Claim]:
         measured = float(np.mean([run[name] for run in runs]))
         # A single short run scatters more than the mean of four.
         allowed = tolerance * (2 if quick else 1)
-        yield Claim(CLARK, f"g = 3, N = 128, {seeds} seeds: {name}", theory, measured, allowed, source, True)
+        yield Claim(CLARK, name, theory, measured, allowed, source, "published", values={"seeds": seeds})
     q = variance("tanh", 3.0)
     exact = mean_exponent(3.0, q)
-    statement = "the published mean exponent by mean field, ln g − ½ + E ln φ′"
-    yield Claim(CLARK, statement, published["mean exponent"][0], exact, 0.003, source, True)
+    yield Claim(CLARK, "theory_mean", published["mean"][0], exact, 0.003, source, "published")
     rate = float(np.log(susceptibility("tanh", 3.0, q))) / 2
-    yield Claim(CLARK, "the published λ_1 by mean field", published["λ_1"][0], rate, 0.002, source, True)
+    yield Claim(CLARK, "theory_exponent", published["exponent"][0], rate, 0.002, source, "published")
 
 
 def _driven(quick: bool) -> Iterator[Claim]:
-    own = "arXiv:1806.05394, section 3; our own evaluation"
+    own = "driven"
     table = ((0.9, 0.5, -0.3545), (1.0, 0.5, -0.2725), (1.5, 0.5, -0.0167), (2.0, 0.5, 0.1204), (2.0, 1.0, 0.0460))
     for gain, drive, number in table:
         rate = float(np.log(susceptibility("tanh", gain, variance("tanh", gain, drive)))) / 2
-        words = f"σ_w = {gain}, σ_u = {drive}"
-        yield Claim(DRIVEN, f"{words}: ½ ln χ", number, rate, 5.1e-5, own)
+        values = {"gain": gain, "drive": drive}
+        yield Claim(DRIVEN, "exponent", number, rate, 5.1e-5, own, values=values)
         if rate < 0:
             memory = -1 / (2 * rate)
-            yield Claim(
-                DRIVEN, f"{words}: memory time ξ = −1/ln χ", -1 / (2 * number), memory, 4e-3, own, relative=True
-            )
+            expected = -1 / (2 * number)
+            yield Claim(DRIVEN, "memory", expected, memory, 4e-3, own, relative=True, values=values)
         if not quick or (gain, drive) == (1.0, 0.5):
             T = 800 if quick else 2000
             measured = leading_exponent("tanh", gain, 300, T, drive=drive)
-            yield Claim(DRIVEN, f"{words}: growth of a simulated gradient, N = 300", rate, measured, 0.01, own)
+            yield Claim(DRIVEN, "simulated", rate, measured, 0.01, own, values=values)
 
 
 def _critical(quick: bool) -> Iterator[Claim]:
-    own = "our own evaluation"
-    yield Claim(CRITICAL, "tanh: gain at which χ = 1", 1.0, critical_gain("tanh"), 1e-5, own)
+    own = ""
+    yield Claim(CRITICAL, "tanh", 1.0, critical_gain("tanh"), 1e-5, own)
     g = sp.Symbol("g", positive=True)
     (root,) = sp.solve(rectified_susceptibility() - 1, g)
-    yield Claim(
-        CRITICAL,
-        f"ReLU: gain at which χ = {rectified_susceptibility()} = 1",
-        float(np.sqrt(2)),
-        float(root),
-        1e-15,
-        own,
-    )
+    yield Claim(CRITICAL, "relu", float(np.sqrt(2)), float(root), 1e-15, own)
     gain = critical_gain("sigmoid")
-    yield Claim(CRITICAL, "sigmoid: gain at which χ = 1", 10.1493, gain, 5.1e-5, own)
+    yield Claim(CRITICAL, "sigmoid", 10.1493, gain, 5.1e-5, own)
     n, T = (256, 300) if quick else (512, 600)
     measured = leading_exponent("sigmoid", gain, n, T)
-    yield Claim(CRITICAL, f"sigmoid: λ_1 of a simulated net at that gain, N = {n}", 0.0, measured, 0.03, own)
+    yield Claim(CRITICAL, "simulated", 0.0, measured, 0.03, own, values={"n": n})
     # Its largest singular value, about 2 g, is past the norm bound's 4 from g = 2 on.
     rate = float(np.log(susceptibility("sigmoid", 5.0, variance("sigmoid", 5.0)))) / 2
     measured = leading_exponent("sigmoid", 5.0, n, T)
-    yield Claim(CRITICAL, f"sigmoid: at g = 5, s₁ ≈ 10, it vanishes at this rate, N = {n}", rate, measured, 0.03, own)
+    yield Claim(CRITICAL, "past_the_bound", rate, measured, 0.03, own, values={"n": n})

@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from rnnderive import printing as pr
 from rnnderive.chains.products import Array, operator_log_norms, vector_log_norms
 from rnnderive.chains.spectra import (
     log_singular_values,
@@ -15,15 +16,15 @@ from rnnderive.chains.spectra import (
     naive_log_singular_values,
     qr_estimates,
 )
-from rnnderive.chains.theory.claim import Claim
+from rnnderive.chains.theory.claim import Claim, Given
 from rnnderive.chains.theory.nets import orthogonal
 
 __all__ = ["claims", "exact_log_singular_values", "newman"]
 
-NEWMAN = "Newman 1986"
-SAXE = "Saxe, McClelland, Ganguli 2014"
-METHODS = "Never form P"
-SINGULAR = "Singular Jacobians"
+NEWMAN = "newman"
+SAXE = "saxe"
+METHODS = "product"
+SINGULAR = "singular"
 
 
 def claims(quick: bool = True) -> Iterator[Claim]:
@@ -46,11 +47,11 @@ def newman(n: int) -> list[sp.Expr]:
 
 
 def _gaussian(quick: bool) -> Iterator[Claim]:
-    source = "Newman 1986, CMP 103:121, eq. 7"
+    source = "newman"
     n, T = 16, 2_000 if quick else 20_000
     exact = [float(v) for v in newman(n)]
-    yield Claim(NEWMAN, "N = 16: λ_1", 1.3544, exact[0], 5e-5, source + "; evaluation our own")
-    yield Claim(NEWMAN, "N = 16: λ_16", -0.6352, exact[-1], 5e-5, source + "; evaluation our own")
+    yield Claim(NEWMAN, "first", 1.3544, exact[0], 5e-5, source)
+    yield Claim(NEWMAN, "last", -0.6352, exact[-1], 5e-5, source)
     rng = np.random.default_rng(3)
     kept: list[float] = []
 
@@ -62,20 +63,21 @@ def _gaussian(quick: bool) -> Iterator[Claim]:
 
     found = lyapunov_exponents(chunks())
     for i, (theory, measured, error) in enumerate(zip(exact, found.exponents, found.errors, strict=True), 1):
-        yield Claim(NEWMAN, f"N = 16, T = {T}: λ_{i}, within 4 standard errors", theory, measured, 4 * error, source)
+        exponent = pr.Script(pr.Letter("lambda"), pr.Numeral(str(i)))
+        values: dict[str, Given] = {"T": T, "exponent": exponent}
+        yield Claim(NEWMAN, "measured", theory, measured, 4 * error, source, values=values)
     total = float(found.exponents.sum())
-    yield Claim(NEWMAN, "sum of the exponents = mean of ln|det J|", float(np.mean(kept)), total, 1e-11, "exact")
+    yield Claim(NEWMAN, "sum", float(np.mean(kept)), total, 1e-11, "", "exact")
 
 
 def _isometries() -> Iterator[Claim]:
-    source = "arXiv:1312.6120, section 3"
+    source = "saxe"
     rng = np.random.default_rng(4)
     factors = np.array([orthogonal(rng, 64) for _ in range(1000)])
     logs = log_singular_values(factors)
-    statement = "1000 random orthogonal 64×64 factors: singular values are 1, largest |ln s|"
-    yield Claim(SAXE, statement, 0.0, float(np.abs(logs).max()), 1e-12, source, True)
+    yield Claim(SAXE, "all_one", 0.0, float(np.abs(logs).max()), 1e-12, source, "published")
     norm = float(operator_log_norms(factors, [1000])[0])
-    yield Claim(SAXE, "the same by the normalised product, ln‖P‖₂", 0.0, norm, 1e-12, source, True)
+    yield Claim(SAXE, "norm", 0.0, norm, 1e-12, source, "published")
 
 
 def exact_log_singular_values(factors: Array, digits: int = 150) -> Array:
@@ -88,7 +90,7 @@ def exact_log_singular_values(factors: Array, digits: int = 150) -> Array:
 
 
 def _exact() -> Iterator[Claim]:
-    own = "our own evaluation, against mpmath with 150 digits"
+    own = "mpmath_150"
     factors = np.random.default_rng(0).normal(size=(60, 6, 6))
     exact = exact_log_singular_values(factors)
 
@@ -96,37 +98,32 @@ def _exact() -> Iterator[Claim]:
         return float(np.abs(logs - exact).max())
 
     first, _, third = qr_estimates(factors, 3)
-    words = "60 Gaussian 6×6 factors, largest error of a log singular value in nats:"
-    yield Claim(
-        METHODS, f"{words} SVD of the float product (46)", 46.0, off(naive_log_singular_values(factors)), 2.0, own
-    )
-    statement = f"{words} one sweep, a Lyapunov estimate (2.8 for other factors)"
-    yield Claim(METHODS, statement, 0.5, off(first), 0.0, own, relation="≥")
-    yield Claim(METHODS, f"{words} three sweeps", 1.6e-13, off(third), 0.0, own, relation="≤")
-    yield Claim(METHODS, f"{words} until they settle", 0.0, off(log_singular_values(factors)), 1.6e-13, own)
+    yield Claim(METHODS, "float_product", 46.0, off(naive_log_singular_values(factors)), 2.0, own)
+    yield Claim(METHODS, "one_sweep", 0.5, off(first), 0.0, own, relation="≥")
+    yield Claim(METHODS, "three_sweeps", 1.6e-13, off(third), 0.0, own, relation="≤")
+    yield Claim(METHODS, "settled", 0.0, off(log_singular_values(factors)), 1.6e-13, own)
     for T in (1, 2, 5):  # short products have close singular values, where sweeps alone converge slowly
         few = np.random.default_rng(T).normal(size=(T, 8, 8))
         error = np.abs(log_singular_values(few) - exact_log_singular_values(few)).max()
-        yield Claim(METHODS, f"{T} Gaussian 8×8 factors: largest error in nats", 0.0, float(error), 2e-14, own)
+        yield Claim(METHODS, "short", 0.0, float(error), 2e-14, own, values={"T": T})
     top = operator_log_norms(factors, [60])[0]
-    yield Claim(METHODS, "ln‖P‖₂ of the normalised product", exact[0], float(top), 1e-13, own)
+    yield Claim(METHODS, "norm", exact[0], float(top), 1e-13, own)
 
 
 def _singular() -> Iterator[Claim]:
-    own = "our own evaluation"
+    own = ""
     rng = np.random.default_rng(5)
     factors = rng.normal(size=(400, 8, 8))
     factors[37, 2] = factors[90, 5] = 0.0  # one dead unit at one step, another at another
-    for words, count in (("two units dead at different steps", 1), ("two units dead at one step", 2)):
+    for words, count in (("apart", 1), ("together", 2)):
         found = lyapunov_exponents(factors, discard=200)
-        yield Claim(SINGULAR, f"{words}: exponents of −∞, counted", count, found.singular, 0.0, own)
-        yield Claim(SINGULAR, f"{words}: finite ones, not padded", 8 - count, len(found.exponents), 0.0, own)
+        yield Claim(SINGULAR, f"counted_{words}", count, found.singular, 0.0, own)
+        yield Claim(SINGULAR, f"finite_{words}", 8 - count, len(found.exponents), 0.0, own)
         lost = int(np.isneginf(log_singular_values(factors)).sum())
-        yield Claim(SINGULAR, f"{words}: singular values of zero", count, lost, 0.0, own)
+        yield Claim(SINGULAR, f"zero_{words}", count, lost, 0.0, own)
         factors[37, 5] = 0.0
     thin = rng.normal(size=(12, 3)) @ rng.normal(size=(3, 12))
     lost = lyapunov_exponents(np.broadcast_to(thin, (100, 12, 12))).singular
-    yield Claim(SINGULAR, "U of rank 3 in 12 units: exponents of −∞", 9, lost, 0.0, own)
+    yield Claim(SINGULAR, "thin", 9, lost, 0.0, own)
     gone = vector_log_norms(np.ones(8), np.concatenate([factors[:5], np.zeros((1, 8, 8)), factors[5:9]]))
-    statement = "a zero factor: ln‖g P‖ is −∞ from there on, the number of lags"
-    yield Claim(SINGULAR, statement, 6, int(np.isneginf(gone).sum()), 0.0, own)
+    yield Claim(SINGULAR, "zero_factor", 6, int(np.isneginf(gone).sum()), 0.0, own)

@@ -15,8 +15,8 @@ from rnnderive.language import FUNCTIONS
 
 __all__ = ["claims", "fixed_points", "fold_points", "gradient_sizes"]
 
-WALL = "The wall, Pascanu, Mikolov, Bengio 2013, fig. 6"
-FOLD = "Bifurcation, Pascanu, Mikolov, Bengio 2013, fig. 3"
+WALL = "wall"
+FOLD = "fold"
 NET = """
     x[t] = w * sigmoid(x[t-1]) + b
     E    = 2 * squared_error(sigmoid(x[T]), 0.7)
@@ -28,26 +28,27 @@ GRID = "w: input\nb: input" + NET.replace("\n    ", "\n")
 
 def claims(quick: bool = True) -> Iterator[Claim]:
     """The wall's numbers at one point and over the plane; the fold points."""
-    own = "arXiv:1211.5063, fig. 6; the numbers are our own evaluation"
+    own = "pascanu_wall"
     d = derivation(NET)
     params, inputs = {"w": np.array([5.0]), "b": np.array([-2.5])}, {"T": 50, "x0": np.array([0.5])}
     error, gradient = d.lambdify(["w", "b"])(params, inputs)
     x = d.forward(params, inputs)["x"]
-    for words, theory, measured in (
-        ("E(5, −2.5)", 0.024088868813358238, float(error)),
-        ("dE/dw", 0.08631166947712827, gradient["w"][0]),
-        ("dE/db", 0.10092501763686788, gradient["b"][0]),
-        ("x_50", 1.776029458233908, x[-1, 0]),
+    for says, theory, measured in (
+        ("error", 0.024088868813358238, float(error)),
+        ("slope_w", 0.08631166947712827, gradient["w"][0]),
+        ("slope_b", 0.10092501763686788, gradient["b"][0]),
+        ("state", 1.776029458233908, x[-1, 0]),
     ):
-        yield Claim(WALL, words, theory, float(measured), 1e-13, own, relative=True)
+        given = {"b": -2.5} if says == "error" else {}
+        yield Claim(WALL, says, theory, float(measured), 1e-13, own, relative=True, values=given)
     axes = np.linspace(2, 9, 351), np.linspace(-6, 0, 241)
     sizes = gradient_sizes(*axes)
     at = np.unravel_index(sizes.argmax(), sizes.shape)
     w, b = (axis[k] for axis, k in zip(axes, at, strict=True))
-    yield Claim(WALL, "median of |∇E| over w ∈ [2, 9], b ∈ [−6, 0]", 0.0145, float(np.median(sizes)), 2e-4, own)
-    yield Claim(WALL, "w at the largest |∇E|", 4.94, float(w), 0.01, own)
-    yield Claim(WALL, "b at the largest |∇E|", -2.575, float(b), 0.005, own)
-    yield Claim(WALL, "the largest |∇E| on a grid of 351 × 241", 3320.0, float(sizes.max()), 0.01, own, relative=True)
+    yield Claim(WALL, "median", 0.0145, float(np.median(sizes)), 2e-4, own)
+    yield Claim(WALL, "place_w", 4.94, float(w), 0.01, own)
+    yield Claim(WALL, "place_b", -2.575, float(b), 0.005, own)
+    yield Claim(WALL, "largest", 3320.0, float(sizes.max()), 0.01, own, relative=True)
     yield from _folds()
 
 
@@ -93,17 +94,18 @@ def fixed_points(w: float, b: float) -> int:
 
 
 def _folds() -> Iterator[Claim]:
-    own = "arXiv:1211.5063, fig. 3; fold points derived here from 5 σ′(x) = 1"
+    own = "pascanu_fold"
     points = fold_points(sp.Integer(5))
-    for (x, b), number in zip(points, (-2.344389661369312, -2.655610338630688), strict=True):
-        yield Claim(FOLD, f"w = 5: fold at b = {b}", number, float(sp.N(b, 20)), 1e-15, own)
+    known = {"upper": -2.344389661369312, "lower": -2.655610338630688}
+    for (x, b), (which, number) in zip(points, known.items(), strict=True):
+        yield Claim(FOLD, f"{which}_fold", number, float(sp.N(b, 20)), 1e-15, own)
         given = {"w": np.array([5.0]), "b": np.array([float(sp.N(b, 20))])}
         inputs = {"T": 1, "x0": np.array([float(sp.N(x, 20))])}
         d = derivation(NET)
         J = jacobians(NET, given, inputs, ("x",))
-        yield Claim(FOLD, f"there the Jacobian is 1 (b = {number:.4f})", 1.0, float(J[0, 0, 0]), 1e-14, own)
+        yield Claim(FOLD, "jacobian", 1.0, float(J[0, 0, 0]), 1e-14, own, values={"b": number})
         rest = d.forward(given, inputs)["x"][0, 0]
-        yield Claim(FOLD, f"and x is a fixed point (b = {number:.4f})", float(sp.N(x, 20)), float(rest), 1e-14, own)
+        yield Claim(FOLD, "rests", float(sp.N(x, 20)), float(rest), 1e-14, own, values={"b": number})
     upper, lower = (float(sp.N(b, 20)) for _, b in points)
     for b, count in ((upper + 1e-3, 1), (upper - 1e-3, 3), (-2.5, 3), (lower + 1e-3, 3), (lower - 1e-3, 1)):
-        yield Claim(FOLD, f"w = 5, b = {b:.4f}: number of fixed points", count, fixed_points(5.0, b), 0.0, own)
+        yield Claim(FOLD, "count", count, fixed_points(5.0, b), 0.0, own, values={"b": b})

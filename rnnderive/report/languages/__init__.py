@@ -18,8 +18,8 @@ How a sentence is written in the catalogue:
 ``{n} {n?term|terms}``
     The form that goes with a number, in the order of the file's ``[plural]`` table, the rest last:
     in Russian ``{n} {n?слагаемое|слагаемых}``, with as many forms as the table has rules, and one.
-``$h[t-1]$``, ``$W_f$``
-    A name as a formula, with its time.
+``$h[t-1]$``, ``$W_f$``, ``$P_{T,k}$``
+    A name as a formula, with its time, or with what stands below and above it.
 ``*so*``, ``**so**``, ```so```
     Emphasis, bold, program text; a backslash before a sign takes its meaning away.
 """

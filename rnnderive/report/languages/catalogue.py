@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from rnnderive import printing as pr
 from rnnderive.errors import InputError
 from rnnderive.report.document import Bold, Code, Emph, Formula, Inline, Text, inlines
+from rnnderive.report.languages import formula
 from rnnderive.report.languages.plurals import Rule, form, rules
 
 __all__ = ["Value", "Words", "available", "load"]
@@ -138,7 +139,7 @@ class Words:
                 case "code":
                     yield Code(inside)
                 case "math":
-                    yield Formula(_name(inside))
+                    yield Formula(formula.name(inside))
                 case "hole":
                     yield from self._filled(inside, values)
                 case _:
@@ -201,24 +202,6 @@ def formulas(sentence: str) -> list[str]:
     for kind, inside in _tokens(sentence):
         found += formulas(inside) if kind in ("bold", "emph") else [inside] if kind == "math" else []
     return sorted(found)
-
-
-def _name(inside: str) -> pr.Math:
-    """``h[t-1]`` as a formula."""
-    found = re.fullmatch(r"(\w+)(?:\[(\w+)(?:\s*([+-])\s*(\w+))?\])?", inside)
-    if not found:
-        raise InputError(f"${inside}$ is no name; expected $W_f$, $h[t]$ or $h[t-1]$")
-    base = pr.name_math(found[1])
-    if found[2] is None:
-        return base
-    index = _atom(found[2])
-    if found[3]:
-        index = pr.Infix(("", found[3]), (index, _atom(found[4])), pr.SUM)
-    return pr.with_index(base, index)
-
-
-def _atom(text: str) -> pr.Math:
-    return pr.Numeral(text) if text.isdigit() else pr.name_math(text)
 
 
 def _joined(parts: Iterable[Inline]) -> Iterator[Inline]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnderive import printing as pr
 from rnnderive.chains import Analysis, Bounds, Cause, Verdict
+from rnnderive.chains.verdict import SHORT
 from rnnderive.report import document as doc
 from rnnderive.report import figures
 from rnnderive.report.parts.case import Case
@@ -80,6 +81,7 @@ def headline(case: Case, verdict: Verdict) -> tuple[doc.Inline, ...]:
         case "vanishing" | "exploding" | "chaotic":
             return words(key, what=what, rate=rate, halves=words.number(verdict.rate.half_life, ".3g"))
         case "critical" | "undetermined":
+            key = "verdict.too_short" if verdict.steps < SHORT else key
             return words(key, what=what, rate=rate, steps=verdict.steps)
         case "cut off":
             return words(key, what=what, steps=verdict.cut or 0)
