@@ -264,3 +264,12 @@ def test_a_cell_that_gradients_arrive_at_needs_no_loss(written):
     assert run("vectors", cell, "--upstream", "s", "-o", written("v.json", ""))[0] == 0
     status, _, told = run("verify", hand, "--cell", cell)
     assert status == 2 and "there is no loss" in told
+
+
+def test_a_verdict_is_written_in_the_language_that_is_asked_for(tmp_path):
+    page = tmp_path / "verdict.md"
+    status, told, _ = run("verify", BY_HAND / "elman.tex", "--cell", "vanilla", "--report", page, "--lang", "ru")
+    assert status in (0, 1) and told
+    assert ("Верно" if status == 0 else "Неверно") in page.read_text("utf-8")
+    status, _, error = run("verify", BY_HAND / "elman.tex", "--cell", "vanilla", "--report", tmp_path / "v.docx")
+    assert status == 2 and "expected a name that ends in .pdf, .tex" in error

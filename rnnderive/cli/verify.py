@@ -14,6 +14,7 @@ from rnnderive.cli.program import Program
 from rnnderive.errors import InputError, LanguageError
 
 if TYPE_CHECKING:
+    from rnnderive.hand.verdict import Verdict
     from rnnderive.language import Recurrence
 
 __all__ = ["verify_command"]
@@ -76,6 +77,11 @@ def verify_command(
             "--time-limit", metavar="SECONDS", min=0, help="For running a Python file, and for each call; 0 for none."
         ),
     ] = 60,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write it as .pdf, .html, .md or .tex too.", show_default=False),
+    ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="Language of that: en, ru, or a .toml file of your own.")] = "en",
     form: Formatted = Format.text,
 ) -> None:
     """Say whether a derivation that a person wrote is right; if not, where it is wrong and what the mistake is.
@@ -90,10 +96,13 @@ def verify_command(
       rnnderive verify my_gru.py --cell gru_reset_after --function gru_backward --layout pytorch --upstream h
       rnnderive verify by_hand.txt --cell my_cell.txt
       rnnderive verify by_hand.tex --cell vanilla --format json
+      rnnderive verify by_hand.tex --cell vanilla --report verdict.html --lang ru
       rnnderive derive gru --view adjoint | rnnderive verify -
     """
     from rnnderive.hand.verify import verify
 
+    if report is not None:
+        _check(report)
     if form is Format.typst:
         raise InputError("found --format typst; a verdict is printed as text, latex or json")
     path = None if file == "-" else Path(file)
@@ -122,8 +131,26 @@ def verify_command(
         write_json({"file": file, "cell": str(net), "seed": seed, **verdict.to_json()})
     else:
         out(verdict.latex() if form is Format.latex else str(verdict))
+    if report is not None:
+        _write(verdict, report, lang)
     if not verdict:
         raise typer.Exit(1)
+
+
+def _check(path: Path) -> None:
+    """Say before the work that a document cannot be of that kind."""
+    from rnnderive.report import FORMATS
+
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise InputError(f"found --report {path.name}; expected a name that ends in .{', .'.join(FORMATS)}")
+
+
+def _write(verdict: Verdict, path: Path, lang: str) -> None:
+    """The verdict as a document; the name says of which kind."""
+    from rnnderive import report as rp
+
+    document = rp.to_document(verdict, lang=lang)
+    rp.build(document, path.parent, path.stem, formats=(path.suffix.removeprefix("."),))
 
 
 def restated(text: str, file: str) -> Recurrence:

@@ -17,6 +17,7 @@ from rnnderive.report.html_printer import html_blocks, html_fragment
 from rnnderive.report.parts.behaviour import bound_words, details, headline, norms_figure, path_table
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import number_math
+from rnnderive.report.verdict_report import verdict_document
 
 __all__ = ["to_document", "to_html", "to_latex"]
 
@@ -33,7 +34,8 @@ def to_document(value: Any, **options: Any) -> doc.Document:
     value : Derivation, Recurrence, Analysis or Verdict
         What is told.
     **options
-        Of a derivation and a recurrence those of :func:`cell_document`, and `name`; of an analysis `lang`.
+        Of a derivation and a recurrence those of :func:`cell_document`, and `name`; of an analysis and a
+        verdict `lang`.
 
     Raises
     ------
@@ -76,20 +78,8 @@ def _(value: Analysis, *, lang: str = "en") -> doc.Document:
 
 
 @to_document.register
-def _(value: Verdict) -> doc.Document:
-    columns = ["Gradient", "Verdict", "Largest error", "Entries", "Contributions", "Note"]
-    table = doc.Table(columns, [list(row.cells()) for row in value.rows], "What was handed over.")
-    said: list[doc.Text] = [*value.problems, *value.notes]
-    blocks: list[doc.Block] = [doc.Paragraph(" ".join(value.answers)), table]
-    blocks += [doc.Bullets(said)] if said else []
-    sections = [doc.Section("The answer", blocks)]
-    mistakes: list[doc.Block] = [doc.Bullets([m.text for m in value.diagnosis])] if value.diagnosis else []
-    for c in value.corrections:
-        mistakes += [doc.Paragraph("Wrong: ", doc.Code(c.wrong)), doc.Paragraph("Correct: ", doc.Code(c.right))]
-    if value.counterexample is not None:
-        mistakes.append(doc.Paragraph(f"Smallest case that shows it, {value.counterexample}"))
-    sections += [doc.Section("Diagnosis", mistakes)] if mistakes else []
-    return doc.Document(value.headline, sections)
+def _(value: Verdict, *, lang: str = "en") -> doc.Document:
+    return verdict_document(value, lang)
 
 
 @singledispatch

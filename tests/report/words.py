@@ -16,7 +16,8 @@ __all__ = ["english", "said"]
 NAMES = {
     "LSTM", "GRU", "RNN", "ReLU", "tanh", "softmax", "diag", "vec", "BPTT", "RTRL", "NumPy", "SymPy", "Typst", "TeX",
     "rnnderive", "numpy", "random", "default_rng", "float64", "max", "exp", "log", "ResNet", "word2vec", "HTML", "PDF",
-    "cat", "exists", "target", "arXiv", "double", "mpmath", "cuDNN", "minGRU", "chrono", "revolve", "artanh", "net",
+    "cat", "exists", "target", "float32", "PyTorch", "readout", "loss", "grads", "names", "None",
+    "arXiv", "double", "mpmath", "cuDNN", "minGRU", "chrono", "revolve", "artanh", "net",
     "coth", "sup", "det", "SVD", "CMP", "ACM", "TOMS", "III", "Hochreiter", "Schmidhuber", "Pascanu", "Mikolov",
     "Bengio", "Jaitly", "Hinton", "Arjovsky", "Shah", "Simard", "Frasconi", "Newman", "Saxe", "McClelland", "Ganguli",
     "Clark", "Chen", "Pennington", "Schoenholz", "Gers", "Jozefowicz", "Tallec", "Ollivier", "Feng", "Greff", "Zucchet",

@@ -12,6 +12,7 @@ from rnnderive.chains import Analysis, Bounds, Cause, Verdict
 from rnnderive.chains.verdict import SHORT
 from rnnderive.report import document as doc
 from rnnderive.report import figures
+from rnnderive.report.languages.told import told
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import number_math
 
@@ -28,7 +29,7 @@ def behaviour(case: Case) -> list[doc.Section]:
         return [case.section("behaviour.title", [case.say("behaviour.none")])]
     blocks: list[Any] = [case.say("behaviour.intro"), _run(case)]
     if case.setting.notes and case.long is not None:
-        blocks.append(doc.Bullets([doc.Code(n) for n in case.setting.notes]))
+        blocks.append(doc.Bullets([told(case.words, n) for n in case.setting.notes]))
     for analysis in case.analyses:
         blocks += list(_chain(case, analysis))
     return [case.section("behaviour.title", blocks)]
