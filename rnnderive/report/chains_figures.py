@@ -111,7 +111,13 @@ def the_wall(claims: Sequence[Claim], quick: bool, words: Words) -> Figure:
     value, slope = (float(v[0]) for v in activation("sigmoid", np.array([start])))
     unstable = w[w > 1 / slope]
     left.plot(unstable, start - unstable * value, color=COLOURS[1], linewidth=1.4, label=_say(words, "wall"))
-    left.set(xlabel=_say(words, "weight", "w"), ylabel=_say(words, "bias", "b"), xlim=(2, 9), ylim=(-6, 0))
+    left.set(
+        xlabel=_say(words, "weight", "w"),
+        ylabel=_say(words, "bias", "b"),
+        xlim=(2, 9),
+        ylim=(-6, 0),
+        xticks=range(2, 10, 2),
+    )
     left.grid(False)
     bar = figure.colorbar(picture, ax=left, label="$|\\nabla E|$", ticks=levels[::2])
     bar.ax.set_yticklabels([f"$10^{{{v:.0f}}}$" for v in levels[::2]])
@@ -121,7 +127,10 @@ def the_wall(claims: Sequence[Claim], quick: bool, words: Words) -> Figure:
     right.plot(along, np.log10(wall.gradient_sizes(np.array([5.0]), along)[0]), color=COLOURS[0])
     right.set(xlabel=_say(words, "cut"), ylabel="$|\\nabla E|$", xlim=(-4, -1))
     _powers(right)
-    _legend(left, 3)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3, handlelength=2.6)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)  # one pass more: the first one does not know how high the labels of the bar are
     return figure
 
 

@@ -25,7 +25,7 @@ def told(words: Words, text: str) -> tuple[Inline, ...]:
     Examples
     --------
     >>> told(load("ru"), "dW_f: the factor 1 − h² is missing")
-    ('dW_f: пропущен множитель 1\\xa0− h²',)
+    ('dW_f: пропущен множитель 1 − h²',)
     >>> told(load("en"), "dW_f: the factor 1 − h² is missing")
     ('dW_f: the factor 1 − h² is missing',)
     """
