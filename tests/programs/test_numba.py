@@ -140,6 +140,26 @@ def test_loops_agree_with_numpy(name: str, dtype: str) -> None:
             agree(found, g(at.params, at.inputs), TOLERANCE[dtype])
 
 
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", NETS)
+def test_machine_code_agrees_with_numpy(name: str, dtype: str, compiles: Path) -> None:
+    """What the test before claims of the source, of what Numba makes of it."""
+    d = everything(net_of(name))
+    f, g = d.lambdify(backend="numba"), d.lambdify()
+    for T in (1, 2, 7):
+        for batch in (None, 1, 5):
+            try:
+                at = point(d.net, T=T, batch=batch)
+            except rd.InputError:  # a network that reads its second step
+                continue
+            params, inputs = cast(at.params, dtype), cast(at.inputs, dtype)
+            found = f(params, inputs)
+            assert all(a.dtype == dtype for a in found[1].values())
+            agree(found, g(at.params, at.inputs), TOLERANCE[dtype])
+
+
 def test_a_block_across_the_parts_of_a_stack_agrees_with_numpy() -> None:
     d = everything(rd.Recurrence.parse(ACROSS))
     at = point(d.net, T=4)
