@@ -19,8 +19,8 @@ help: ## list the targets
 report: $(STAMP) ## make the lecture report, and print where its PDF is
 	@$(PY) -m rnnderive report lecture --engine typst --output reports/lecture
 
-chains: $(STAMP) ## make the report on gradient chains (two minutes), and print where its PDF is
-	@$(PY) -m rnnderive report chains --engine typst --output reports/chains
+chains: $(STAMP) ## make the report on gradient chains, in every language (some minutes)
+	@$(PY) reports/build.py chains
 
 reports: $(STAMP) ## build every published report anew (some minutes), with its checksums
 	@$(PY) reports/build.py
