@@ -52,8 +52,11 @@ def _pushed(d: Derivation, program: Program, arrays: Arrays) -> float:
     return float(program.raw(arrays.params, arrays.inputs)[d.tangent.loss].sum())
 
 
-def dot_product(d: Derivation, at: Point, seed: int = 0) -> Dots:
-    """Both sides of ⟨gradient, direction⟩ = tangent of the loss, in a random direction."""
+def dot_product(d: Derivation, at: Point, seed: int = 0, program: Program | None = None) -> Dots:
+    """Both sides of ⟨gradient, direction⟩ = tangent of the loss, in a random direction.
+
+    `program` is the :func:`tangent_program`, for callers with several directions; made here unless given.
+    """
     rng = np.random.default_rng([seed, 17])
     grads = d.lambdify()(at.params, at.inputs)[1]
     moves = {n: rng.standard_normal(np.shape(at[n])) for n in d.wrt}
@@ -62,16 +65,19 @@ def dot_product(d: Derivation, at: Point, seed: int = 0) -> Dots:
     size = sum(float(np.abs(s).sum()) for s in summands)
     if d.tangent.loss is None:  # the loss depends on none of them
         return Dots(pulled, 0.0, size)
-    return Dots(pulled, _pushed(d, tangent_program(d), _with_directions(d, at, moves)), size)
+    return Dots(pulled, _pushed(d, program or tangent_program(d), _with_directions(d, at, moves)), size)
 
 
-def rtrl(d: Derivation, at: Point, name: str) -> Any:
-    """The gradient in every entry of one array, by the tangent program and unit directions."""
+def rtrl(d: Derivation, at: Point, name: str, program: Program | None = None) -> Any:
+    """The gradient in every entry of one array, by the tangent program and unit directions.
+
+    `program` is the :func:`tangent_program`, for callers with several arrays; made here unless given.
+    """
     moves = {n: np.zeros(np.shape(at[n])) for n in d.wrt}
     out = np.zeros(np.shape(at[name]))
     if d.tangent.loss is None:
         return out
-    program, arrays = tangent_program(d), _with_directions(d, at, moves)
+    program, arrays = program or tangent_program(d), _with_directions(d, at, moves)
     tables = (arrays.params, arrays.inputs)
     direction = directions(d)[name]
     table = tables[direction not in arrays.params]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
+from rnnderive.programs import Program
 
 __all__ = ["RUNGS", "check"]
 
@@ -57,6 +59,11 @@ class _Climb:
     def chains(self) -> tuple[str, ...]:
         """What chains are taken of: parameters and initial states."""
         return tuple(n for n in self.d.wrt if isinstance(self.net.leaf(n), tm.Parameter))
+
+    @cached_property
+    def tangent(self) -> Program:
+        """The tangent program: written once, run in every direction."""
+        return duality.tangent_program(self.d)
 
     def told(self, note: str) -> str:
         """The note of a rung that looks at the whole derivation, whatever is truncated later."""
@@ -215,7 +222,7 @@ def _dots(c: _Climb) -> Rung:
     except RnnDeriveError:  # it grows with every step
         found = point(c.net, T=5, batch=11, seed=c.seed)
     for seed in range(3):
-        error = duality.dot_product(c.d, found, c.seed + seed).error
+        error = duality.dot_product(c.d, found, c.seed + seed, c.tangent).error
         worst = max(worst, error)
         if not error <= DOT:
             bad = f"direction {seed}"
@@ -227,7 +234,7 @@ def _rtrl(c: _Climb) -> Rung:
     _needs_whole(c)
     at = c.at()
     found = differences.gradient(c.d, at)
-    pairs = ((f"d{n}", found[n], duality.rtrl(c.d, at, n), {"entry": np.inf}) for n in c.d.wrt)
+    pairs = ((f"d{n}", found[n], duality.rtrl(c.d, at, n, c.tangent), {"entry": np.inf}) for n in c.d.wrt)
     return _compared("gradient, forward mode", "RTRL, every unit direction", "1e-12 of array", pairs, str(at))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import rnnderive as rd
 from rnnderive.calculus import rules
-from rnnderive.checks import RUNGS, Ladder, Point, Rung, check, differences, point
+from rnnderive.checks import RUNGS, Ladder, Point, Rung, check, differences, duality, point
 from tests.checks.nets import NAMES, TEXTS, network
 
 
@@ -153,3 +153,11 @@ def test_nothing_checked_is_not_a_success() -> None:
 def test_the_room_imports_quickly() -> None:
     code = "import sys, rnnderive.checks; assert not {'matplotlib', 'scipy', 'typer'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_tangent_program_is_written_once_for_all_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    write = duality.tangent_program
+    monkeypatch.setattr(duality, "tangent_program", lambda d: written.append(d) or write(d))
+    assert check(rd.derive(rd.cells.vanilla()), rungs=("duality", "rtrl"))
+    assert len(written) == 1
