@@ -2,12 +2,14 @@
 
 A formula that is too wide is broken at the signs of its outermost sum, then at the factors of
 its outermost product, then inside parentheses, and so on inwards; among all ways to break, the
-one with the fewest and outermost breaks is taken.  Both printers also measure what they set
-and scale down what is still too wide, such as a wide matrix.
+one with the fewest and outermost breaks is taken; a wide matrix of numbers is written as the
+transpose of a high one.  Both printers also measure what they set and scale down what is still
+too wide.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -20,6 +22,7 @@ from rnnderive.printing import (
     Cases,
     Fenced,
     Frac,
+    Grid,
     Infix,
     Letter,
     Math,
@@ -148,7 +151,22 @@ def _expand(node: Math, room: float, depth: int) -> list[_Token]:
             return _behind(Fenced(condition, "["), _expand(value, room, depth))
         case Frac(over, under) if not isinstance(over, Prefix | Symbol | Letter | Numeral | Word | Script):
             return _behind(Frac(Numeral("1"), under), _expand(Fenced(over), room, depth))
+        case Grid(rows) if len(rows) < len(rows[0]) and all(map(_scalar, itertools.chain(*rows))):
+            # A wide matrix of numbers is written as the transpose of a high one.
+            return [_Token((Script(Grid(tuple(zip(*rows, strict=True))), None, Symbol("top")),), depth)]
     return [_Token((node,), depth)]
+
+
+def _scalar(entry: Math) -> bool:
+    """Whether an entry of a matrix is a number, so that it is its own transpose."""
+    match entry:
+        case Numeral():
+            return True
+        case Infix(_, items) | Row(items):
+            return all(map(_scalar, items))
+        case Script(base, None, sup):
+            return _scalar(base) and sup is not None and _scalar(sup)
+    return entry == Symbol("cdot")
 
 
 def _expand_infix(signs: Sequence[str], items: Sequence[Math], room: float, depth: int) -> list[_Token]:
@@ -274,15 +292,20 @@ def _spoken(piece: Piece) -> str:
 def display(rows: Iterable[tuple[Math | None, Math]], room: float) -> Display:
     """Lay out the lines ``left = right`` in at most `room` em.
 
-    A left side of None continues the line above; one that is wider than a third of the room
-    stands on a line of its own.
+    A left side of None continues the line above; one that is wider than a third of the room, or
+    leaves a matrix too little, stands on a line of its own.
     """
     table = [row for left, right in rows for row in _relations(left, right)]
     lefts = [width(left) for left, _, _ in table if left is not None]
     column = max(lefts, default=0.0)
-    if column > room / 3 or not lefts:
+    if column > room / 3 or not lefts or any(_fits_below(right, room, column) for _, _, right in table):
         return Display(tuple(r for row in table for r in _hanging(*row, room)))
     return Display(tuple(r for row in table for r in _aligned(*row, room - column)))
+
+
+def _fits_below(right: Math, room: float, column: float) -> bool:
+    """Whether a matrix, which cannot be broken, has room on a line of its own and none beside the left sides."""
+    return isinstance(right, Grid) and room - column < width(right) + 1.4 <= room - _STEP
 
 
 _Relation: TypeAlias = "tuple[Math | None, str, Math]"

@@ -106,7 +106,7 @@ class _Printer(Printer):
 
     # ------------------------------------------------------------ blocks
 
-    def paragraph(self, content: Text) -> str:
+    def paragraph(self, content: Text, leads: bool) -> str:
         return f"<p>{self.text(content)}</p>"
 
     def display(self, rows: Rows, at: Numbered) -> str:

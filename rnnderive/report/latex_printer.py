@@ -19,18 +19,18 @@ from rnnderive.report.document import (
     Figure,
     Listing,
     Numbered,
+    Paragraph,
     References,
     Section,
     Step,
     Steps,
     Table,
     Text,
-    leads_on,
     plain,
 )
-from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, wrapped
+from rnnderive.report.measures import DISPLAY_EM, TEXT_EM, column_shares, table_lines, wrapped
 from rnnderive.report.numbering import Manuscript, Target
-from rnnderive.report.printer import Figures, Printer, Rows, preamble
+from rnnderive.report.printer import Figures, Printer, Rows, bare, preamble
 
 __all__ = ["CYRILLIC_FILES", "FILES", "escape", "formula_source", "latex_source", "lines_source"]
 
@@ -142,7 +142,8 @@ class _Printer(Printer):
         if not d.footer:
             return []
         lines = "\\\\{}\n".join(self.text(line) for line in d.footer)
-        return [f"\\bigskip\\noindent\\rule{{\\linewidth}}{{0.4pt}}\n\n{{\\footnotesize\\raggedright {lines}\\par}}"]
+        rule = "\\bigskip\\noindent\\rule{\\linewidth}{0.4pt}\\par\\nopagebreak"
+        return [f"{rule}\n\n{{\\footnotesize\\raggedright {lines}\\par}}"]
 
     def heading(self, section: Section, at: Numbered) -> str:
         command = "section" if section.level == 1 else "subsection"
@@ -155,9 +156,17 @@ class _Printer(Printer):
 
     # ------------------------------------------------------------ blocks
 
-    def paragraph(self, content: Text) -> str:
+    def section(self, at: Numbered) -> str:
+        """With a table right under it, a heading begins the page that the table needs."""
+        before = [bare(b) for b in at.block.blocks[:2]]
+        table = next((b for b in before if isinstance(b, Table)), None)
+        if table is None or not isinstance(before[0], Table | Paragraph):
+            return super().section(at)
+        return f"{_atleast(table, 9.0)}%\n{super().section(at)}"
+
+    def paragraph(self, content: Text, leads: bool) -> str:
         text = self.text(content)
-        return text + r"\par\nopagebreak" if leads_on(content) else text
+        return text + r"\par\nopagebreak" if leads else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)
@@ -189,7 +198,7 @@ class _Printer(Printer):
         rows = "".join(self.row(r, shares) + end for r in table.rows)
         caption = self.caption(at, table.caption)
         return (
-            f"\\atleast{{9\\baselineskip}}{caption}\\nopagebreak\n{{\\small\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
+            f"{_atleast(table, 4.0)}{caption}\\nopagebreak\n{{\\small\\begin{{longtable}}{{@{{}}{columns}@{{}}}}\n"
             f"\\toprule\n{head}{end}\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n{rows}\\end{{longtable}}}}"
         )
 
@@ -294,8 +303,13 @@ class _Printer(Printer):
         return "".join(out)
 
 
+def _atleast(table: Table, more: float) -> str:
+    """A new page where a table, and more lines, would not stand on this one."""
+    return f"\\atleast{{{more + 1.3 * table_lines(table, column_shares(table)):g}\\baselineskip}}"
+
+
 def _breaks_pages(block: Any) -> bool:
-    inner = block.block if isinstance(block, Numbered) else block
+    inner = bare(block)
     if isinstance(inner, Equation | Aligned):
         rows = [(None, inner.math)] if isinstance(inner, Equation) else inner.rows
         return fit.display(rows, DISPLAY_EM).height > 20
@@ -311,8 +325,9 @@ def _colour(mark: str) -> str:
 
 def formula_source(math: pr.Math) -> str:
     """A formula as LaTeX, for a place in math mode."""
+    source = _greek(pr.latex(math))
     # Only the rows of a matrix end in this way; they need room for fractions.
-    source = _greek(pr.latex(math)).replace(r" \\ ", r" \\[0.25em] ")
+    source = source.replace(r" \\ ", r" \\[0.6em] " if r"\frac" in source else r" \\[0.25em] ")
     # As delimiters, not as inner formulas: without the space that TeX puts around those.
     source = re.sub(r"\\left(?![a-zA-Z])", r"\\mathopen{}\\left", source)
     return re.sub(r"(\\right(?:[)\]|]|\\\|))(?!\s*[_^])", r"\1\\mathclose{}", source)
@@ -331,8 +346,8 @@ def lines_source(shown: fit.Display, place: str = "c") -> str:
     rows = []
     for k, (left, right) in enumerate(shown.rows):
         lead = _line(left) if left else ""
-        if k == 0 and shown.shadow is not None and not left:
-            lead = rf"\hphantom{{{_line(shown.shadow)}}}"
+        if k == 0 and shown.shadow is not None:
+            lead = rf"\beneath{{{_line(shown.shadow)}}}{{{lead}}}"
         rows.append(f"{lead} & {_line(right)}")
     return f"\\begin{{aligned}}[{place}]\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 

@@ -72,7 +72,7 @@ class _Printer(Printer):
 
     # ------------------------------------------------------------ blocks
 
-    def paragraph(self, content: Text) -> str:
+    def paragraph(self, content: Text, leads: bool) -> str:
         return re.sub(r"\n{3,}", "\n\n", self.text(content)).strip()
 
     def display(self, rows: Rows, at: Numbered) -> str:

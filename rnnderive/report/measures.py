@@ -16,6 +16,7 @@ __all__ = [
     "TEXT_EM",
     "column_shares",
     "formula_lines",
+    "table_lines",
     "text_width",
     "wrapped",
 ]
@@ -60,6 +61,14 @@ def column_shares(table: Table) -> tuple[float, ...]:
     if sum(wanted) > room:
         wanted = _shared(wanted, room)
     return tuple(round(w / TEXT_EM, 4) for w in wanted)
+
+
+def table_lines(table: Table, shares: tuple[float, ...], most: int = 14) -> int:
+    """Lines that stand on one page: all of a small table, else its head and its first rows."""
+    room = [max(s * TEXT_EM / _TABLE_SIZE, 1.0) for s in shares]
+    rows = [max(1.0, *(-(-text_width(cell) // r) for cell, r in zip(row, room, strict=True))) for row in table.rows]
+    whole = 1 + int(sum(rows))
+    return whole if whole <= most else 1 + int(sum(rows[:3]))
 
 
 def _shared(wanted: list[float], room: float) -> list[float]:

@@ -32,11 +32,12 @@ from rnnderive.report.document import (
     Table,
     Text,
     inlines,
+    leads_on,
 )
 from rnnderive.report.measures import DISPLAY_EM, INLINE_SHARE, TEXT_EM, formula_lines
 from rnnderive.report.numbering import Manuscript, Target, number
 
-__all__ = ["Figures", "Printer", "Rows", "preamble"]
+__all__ = ["Figures", "Printer", "Rows", "bare", "preamble"]
 
 Rows: TypeAlias = "Iterable[tuple[pr.Math | None, pr.Math]]"
 Figures: TypeAlias = "Mapping[str, tuple[str, float]]"
@@ -71,18 +72,19 @@ class Printer(ABC):
     def section(self, at: Numbered) -> str:
         """A heading and what stands under it."""
         section: Section = at.block
-        return self.apart.join([self.heading(section, at), *map(self.block, section.blocks)])
+        return self.apart.join([self.heading(section, at), self.blocks(section.blocks, opening=True)])
 
-    def blocks(self, blocks: Iterable[Any]) -> str:
-        """Blocks one after the other."""
-        return self.apart.join(map(self.block, blocks))
+    def blocks(self, blocks: Sequence[Any], opening: bool = False) -> str:
+        """Blocks one after the other; the paragraph that opens a section stays with a formula or table after it."""
+        first = opening and len(blocks) > 1 and not isinstance(bare(blocks[1]), Paragraph | Bullets | Figure)
+        return self.apart.join(self.block(b, leads=first and k == 0) for k, b in enumerate(blocks))
 
-    def block(self, block: Any) -> str:
-        """Any block, numbered or not."""
+    def block(self, block: Any, leads: bool = False) -> str:
+        """Any block, numbered or not; `leads` keeps a paragraph on the page of what follows it."""
         at = block if isinstance(block, Numbered) else Numbered(block, "", "")
         match at.block:
             case Paragraph(content):
-                return self.paragraph(content)
+                return self.paragraph(content, leads or leads_on(content))
             case Equation(math, _, note):
                 return self.display([(None, math)], at) + (self.note(note) if note else "")
             case Aligned(rows, _, note):
@@ -112,8 +114,8 @@ class Printer(ABC):
         """The heading of a section."""
 
     @abstractmethod
-    def paragraph(self, content: Text) -> str:
-        """A paragraph."""
+    def paragraph(self, content: Text, leads: bool) -> str:
+        """A paragraph; one that leads stands on the page of what follows it."""
 
     @abstractmethod
     def display(self, rows: Rows, at: Numbered) -> str:
@@ -212,3 +214,8 @@ class Printer(ABC):
     @abstractmethod
     def link(self, target: Target) -> str:
         """A reference."""
+
+
+def bare(block: Any) -> Any:
+    """A block without its number."""
+    return block.block if isinstance(block, Numbered) else block

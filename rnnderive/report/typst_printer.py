@@ -20,12 +20,11 @@ from rnnderive.report.document import (
     Step,
     Table,
     Text,
-    leads_on,
     plain,
 )
-from rnnderive.report.measures import TEXT_EM, column_shares, wrapped
+from rnnderive.report.measures import TEXT_EM, column_shares, table_lines, wrapped
 from rnnderive.report.numbering import Manuscript, Target
-from rnnderive.report.printer import Figures, Printer, Rows, preamble
+from rnnderive.report.printer import Figures, Printer, Rows, bare, preamble
 
 __all__ = ["escape", "typst_source"]
 
@@ -100,9 +99,9 @@ class _Printer(Printer):
 
     # ------------------------------------------------------------ blocks
 
-    def paragraph(self, content: Text) -> str:
+    def paragraph(self, content: Text, leads: bool) -> str:
         text = self.text(content)
-        return f"#lead[{text}]" if leads_on(content) else text
+        return f"#lead[{text}]" if leads else text
 
     def display(self, rows: Rows, at: Numbered) -> str:
         parts = self.parts(rows)
@@ -138,7 +137,8 @@ class _Printer(Printer):
             f"  table.hline(stroke: 0.9pt), table.header({self.row(table.header, shares, bold=True)}, "
             f"table.hline(stroke: 0.5pt)),\n{rows}  table.hline(stroke: 0.9pt),\n))))"
         )
-        return f"#atleast(8em)\n{self.caption(at, table.caption, sticky=True)}\n{body}"
+        room = f"#atleast({4 + 1.75 * table_lines(table, shares):g}em)"
+        return f"{room}\n{self.caption(at, table.caption, sticky=True)}\n{body}"
 
     def row(self, cells: Iterable[Text], shares: tuple[float, ...], bold: bool = False) -> str:
         out = []
@@ -166,7 +166,7 @@ class _Printer(Printer):
 
     def box(self, box: Box) -> str:
         head = f"#strong[{self.text(box.title)}]\n\n" if box.title else ""
-        long = any(isinstance(getattr(b, "block", b), Table | Listing) for b in box.blocks)
+        long = any(isinstance(bare(b), Table | Listing) for b in box.blocks)
         return f"#framed({'true' if long else 'false'})[\n{head}{self.blocks(box.blocks)}\n]"
 
     def bullets(self, items: Sequence[Text], ordered: bool) -> str:
@@ -228,8 +228,8 @@ def _display(shown: fit.Display) -> str:
     rows = []
     for k, (left, right) in enumerate(shown.rows):
         lead = _line(left) if left else ""
-        if k == 0 and shown.shadow is not None and not left:
-            lead = f"#hide[${_line(shown.shadow)}$]"
+        if k == 0 and shown.shadow is not None:
+            lead = f"#beneath(${_line(shown.shadow)}$, ${lead}$) {lead}"
         rows.append(f"{lead} & {_line(right)}" if two else f"& {_line(right)}" if len(shown.rows) > 1 else _line(right))
     return " " + " \\\n  ".join(rows) + " "
 

@@ -72,6 +72,27 @@ def test_outer_signs_break_before_inner_ones() -> None:
         assert not any(isinstance(p, fit.Delimiter) for p in line.pieces)
 
 
+NUMBERS = pr.Grid(tuple(tuple(pr.Numeral(f"0.{r}{k}") for k in range(1, 7)) for r in (1, 2)))
+
+
+def test_a_matrix_of_numbers_wider_than_the_line_is_the_transpose_of_a_high_one() -> None:
+    (line,) = fit.lines(NUMBERS, 12.0)
+    assert line.pieces == (pr.Script(pr.Grid(tuple(zip(*NUMBERS.rows, strict=True))), None, pr.Symbol("top")),)
+    assert line.width <= 12.0
+
+
+def test_a_matrix_of_matrices_is_not_transposed_block_by_block() -> None:
+    blocks = pr.Grid(((pr.Letter("W"), *NUMBERS.rows[0][1:]), NUMBERS.rows[1]))
+    assert fit.lines(blocks, 12.0)[0].pieces == (blocks,)
+
+
+def test_a_matrix_without_room_beside_its_name_stands_beneath_it() -> None:
+    room = extent.width(NUMBERS) + 3.0
+    shown = fit.display([(pr.Word("gradients"), NUMBERS)], room)
+    assert [left for left, _ in shown.rows] == [None, None]
+    assert shown.rows[1][1].pieces[1] == NUMBERS
+
+
 def test_a_very_high_display_is_split_for_the_page() -> None:
     shown = fit.display([(None, formulas.ENDLESS)], 35.0)
     parts = fit.pages(shown)

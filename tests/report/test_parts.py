@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from rnnderive import cells
 from rnnderive import printing as pr
 from rnnderive import report as rp
+from rnnderive.calculus import Factor
 from rnnderive.calculus.steps import RULES
 from rnnderive.chains import Cause, Rate, Verdict
 from rnnderive.chains import chains as chains_of
@@ -21,14 +22,18 @@ from rnnderive.checks import check, point
 from rnnderive.cli import app
 from rnnderive.derivation import derive, reference_run
 from rnnderive.errors import InputError
-from rnnderive.language import Recurrence, T
+from rnnderive.language import Recurrence, T, Term
+from rnnderive.language import terms as tm
 from rnnderive.printing.style import TINTS
 from rnnderive.programs import prepare
-from rnnderive.report import figures, languages
+from rnnderive.report import document as doc
+from rnnderive.report import figures, fit, languages
 from rnnderive.report import parts as pt
 from rnnderive.report.parts.behaviour import bound_words, headline
 from rnnderive.report.parts.formulas import array_math, substituted
-from rnnderive.report.parts.jacobians import step_paths
+from rnnderive.report.parts.jacobians import named_blocks, step_paths
+from rnnderive.report.parts.numbers import factors
+from rnnderive.report.parts.steps import states
 from rnnderive.report.parts.terms import term_table
 from rnnderive.report.parts.verification import slug
 
@@ -68,6 +73,45 @@ def test_the_paths_through_a_step_add_up_to_the_jacobian(name: str) -> None:
                 if paths:
                     whole = sum(np.asarray(run.term(p.factor, 2), dtype=float) for p in paths)
                     assert whole == pytest.approx(np.asarray(run.term(block, 2), dtype=float), rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["lstm", "peephole_lstm", "stacked_lstm", "bidirectional_lstm"])
+def test_named_parts_put_back_make_the_jacobian(name: str) -> None:
+    def put_back(term: Term) -> Term:
+        return tm.transform(term, lambda node: put_back(node.jacobian) if isinstance(node, Factor) else None)
+
+    for chain in chains_of(cells.load(name)):
+        run = reference_run(chain.net, prepare(chain.net, *pt.small_point(chain.net, 3, 0)))
+        shown = named_blocks(chain)
+        assert any(isinstance(part, Factor) for part in tm.parts(*shown.values()))
+        for (v, u), block in shown.items():
+            assert not any(part == Factor("partial", *part.args[1:3], chain.block(v, u))
+                           for part in tm.parts(block) if isinstance(part, Factor))  # fmt: skip
+            np.testing.assert_allclose(run.term(put_back(block), 2), run.term(chain.block(v, u), 2), rtol=1e-12)
+
+
+def test_no_jacobian_of_a_stacked_lstm_is_longer_than_a_few_lines() -> None:
+    chain, = chains_of(cells.load("stacked_lstm"))  # fmt: skip
+    for block in named_blocks(chain).values():
+        assert len(fit.lines(block.math(chain.net.notation), 30.0)) <= 3
+
+
+def test_the_letter_of_a_state_of_several_sequences_is_explained() -> None:
+    shown = case("stacked_lstm", parts=("steps",))
+    (said,) = states(shown, shown.d.chain(shown.leading))
+    text = doc.plain(said.content)
+    for letter, members in (("s_1", "[h_1^t, C_1^t]"), ("s_2", "[h_2^t, C_2^t]")):
+        assert f"{letter}^t = {members}" in text
+    assert not states(case("vanilla"), case("vanilla").d.chain("W"))
+
+
+@pytest.mark.parametrize(("detail", "worked"), [("lecture", 3), ("full", 6)])
+def test_of_factors_that_differ_in_the_step_alone_the_first_is_worked_out(detail: str, worked: int) -> None:
+    shown = case("gru", detail=detail)
+    sides = [len(e.math.items) for e in factors(shown, shown.leading) if isinstance(e, rp.Equation)]
+    assert len(sides) == 6
+    assert sum(n > 2 for n in sides) == worked
+    assert min(sides) == (2 if detail == "lecture" else 4)
 
 
 def test_a_reset_gate_makes_a_path_of_four() -> None:

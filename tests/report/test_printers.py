@@ -6,12 +6,15 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rnnderive import printing as pr
 from rnnderive import report as rp
 from rnnderive.errors import InputError
 from rnnderive.report.latex_printer import latex_source
+from rnnderive.report.measures import column_shares, table_lines
 from rnnderive.report.numbering import number
 from rnnderive.report.typst_printer import typst_source
 
@@ -98,3 +101,28 @@ def test_russian_words_are_set_in_both() -> None:
     assert "Человек в шляпе" in latex_source(document)
     assert r"\cyr{Человек} \cyr{в} \cyr{шляпе}" in latex_source(replace(document, lang="en"))
     assert "Человек в шляпе" in typst_source(document)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(rp.Equation(pr.Letter("x")), True), (rp.Paragraph("More."), False)])
+def test_the_paragraph_that_opens_a_section_stays_with_the_formula_after_it(after: Any, kept: bool) -> None:
+    document = rp.Document("A title", [rp.Section("A section", [rp.Paragraph("It opens."), after])])
+    assert ("#lead[It opens.]" in rp.typst_source(document)) == kept
+    assert ("It opens.\\par\\nopagebreak" in rp.latex_source(document)) == kept
+
+
+def test_a_small_table_stands_on_one_page_and_a_long_one_begins_with_three_rows() -> None:
+    def lines(count: int, cell: str = "short") -> int:
+        table = rp.Table(["head"], [[cell]] * count)
+        return table_lines(table, column_shares(table))
+
+    assert [lines(2), lines(13), lines(14), lines(50)] == [3, 14, 4, 4]
+    assert lines(3, "word " * 40) > lines(3)
+
+
+def test_a_heading_with_a_table_right_under_it_begins_the_page_that_the_table_needs() -> None:
+    table = rp.Table(["head"], [["cell"]] * 5)
+    for blocks in ([table], [rp.Paragraph("It opens."), table]):
+        source = rp.latex_source(rp.Document("A title", [rp.Section("A section", blocks)]))
+        assert re.search(r"\\atleast\{[\d.]+\\baselineskip\}%\n\\section", source)
+    source = rp.latex_source(rp.Document("A title", [rp.Section("A section", [rp.Bullets(["one"]), table])]))
+    assert "%\n\\section" not in source

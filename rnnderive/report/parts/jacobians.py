@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rnnderive import printing as pr
-from rnnderive.calculus import first_order, rule
+from rnnderive.calculus import Factor, first_order, rule
 from rnnderive.chains import StateChain
 from rnnderive.chains import chains as chains_of
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
+from rnnderive.report import extent
+from rnnderive.report.measures import DISPLAY_EM
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import equal
 
-__all__ = ["StepPath", "jacobians", "state_jacobians", "step_paths"]
+__all__ = ["StepPath", "jacobians", "named_blocks", "state_jacobians", "step_paths"]
 
 MOST_PATHS = 24
+NAMED = 6.0  # em: a narrower block is as quickly read as its name
 
 
 def jacobians(case: Case) -> list[doc.Section]:
@@ -36,12 +39,9 @@ def state_jacobians(case: Case, paths: bool = True) -> list[Any]:
     net = first_order(case.net)
     blocks: list[Any] = [case.say("jacobians.intro")]
     for chain in chains_of(net):
-        rows = []
-        for v in chain.states:
-            for u in chain.states:
-                block = chain.block(v, u)
-                if not block.is_null:
-                    rows.append((_partial(net, v, u, chain.lag), block.math(net.notation)))
+        rows = [
+            (_partial(net, v, u, chain.lag), block.math(net.notation)) for (v, u), block in named_blocks(chain).items()
+        ]
         blocks.append(doc.Aligned(rows))
         if len(chain.states) > 1:
             names = doc.listed(map(pr.name_math, chain.states))
@@ -49,6 +49,43 @@ def state_jacobians(case: Case, paths: bool = True) -> list[Any]:
         if paths:
             blocks += list(_path_table(case, net, chain))
     return blocks
+
+
+def named_blocks(chain: StateChain, room: float = DISPLAY_EM) -> dict[tuple[str, str], tm.Term]:
+    """The blocks ∂v^t/∂u^{t-1} that are not zero; in one wider than `room`, each other block goes by its name.
+
+    Examples
+    --------
+    >>> import rnnderive as rd
+    >>> chain, = chains_of(rd.cells.lstm())
+    >>> print(named_blocks(chain, 20.0)["h", "h"])
+    diag(tanh(C[t]) * o[t] * (1 - o[t])) @ W_o[:, 0:size(h)] + diag(o[t] * (1 - tanh(C[t])**2)) @ ∂C^t/∂h^{t-1}
+    """
+    net = chain.net
+    blocks = {(v, u): chain.block(v, u) for v in chain.states for u in chain.states}
+    found = {key: block for key, block in blocks.items() if not block.is_null}
+    wide = {key: extent.width(block.math(net.notation)) for key, block in found.items()}
+    names: dict[tm.Term, tm.Term] = {}
+    for (v, u), block in found.items():
+        if wide[v, u] > NAMED:
+            before = tm.At(u, tm.t - chain.lag, *net.shape(u))
+            names.setdefault(block, Factor("partial", net.leaf(v), before, block))
+    return {key: block if wide[key] <= room else _named(block, names) for key, block in found.items()}
+
+
+def _named(block: tm.Term, names: Mapping[tm.Term, tm.Term]) -> tm.Term:
+    """A block with the names of the others in it."""
+    return tm.transform(block, lambda part: None if part == block else _name(part, names))
+
+
+def _name(part: tm.Term, names: Mapping[tm.Term, tm.Term]) -> tm.Term | None:
+    """The name of a part that is a block; of a product whose last factors are one, too."""
+    if isinstance(part, tm.Product):
+        for k in range(1, len(part.args)):
+            found = names.get(tm.product(*part.args[k:]))
+            if found is not None:
+                return tm.product(*part.args[:k], found)
+    return names.get(part)
 
 
 def _partial(net: Recurrence, v: str, u: str, lag: int) -> pr.Math:

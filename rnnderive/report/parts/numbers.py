@@ -15,6 +15,7 @@ from rnnderive.programs import prepare
 from rnnderive.report import document as doc
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import array_math, equal, row_math, substituted
+from rnnderive.report.parts.steps import whatever_step
 from rnnderive.report.parts.terms import values
 from rnnderive.report.parts.tints import Tints
 
@@ -132,19 +133,24 @@ def course_table(case: Case) -> doc.Table:
 def factors(case: Case, wrt: str) -> Iterator[Any]:
     """Every factor of the chain: as a formula, with the numbers put in, and its value."""
     tints = case.tints(wrt)
+    kinds = [whatever_step(edge.factor) for edge in tints.edges]
+    rest = case.words("numbers.first_of_kind") if case.detail != "full" and len(set(kinds)) < len(kinds) else ()
     if "steps" in case.parts:
-        yield case.say("numbers.factors", figure=doc.Ref("gradient"))
+        yield case.say("numbers.factors", figure=doc.Ref("gradient"), rest=rest)
     else:
-        yield case.say("numbers.factors_alone")
+        yield case.say("numbers.factors_alone", rest=rest)
     arrays = prepare(case.net, *case.numbers)
     run = reference_run(case.net, arrays)
-    for edge in tints.edges:
-        yield _factor(case, edge.factor, tints, np.asarray(run.term(edge.factor.jacobian, None), dtype=float))
+    for k, edge in enumerate(tints.edges):
+        short = case.detail != "full" and kinds[k] in kinds[:k]
+        value = np.asarray(run.term(edge.factor.jacobian, None), dtype=float)
+        yield _factor(case, edge.factor, tints, value, short=short)
 
 
-def _factor(case: Case, factor: Factor, tints: Tints, value: Any) -> doc.Equation:
+def _factor(case: Case, factor: Factor, tints: Tints, value: Any, *, short: bool) -> doc.Equation:
+    """A factor as a formula, with the numbers put in, and its value; in short, and for blocks, the value alone."""
     left = tints.factor(factor, case.net.notation)
-    if isinstance(factor.jacobian, tm.Blocks):
+    if short or isinstance(factor.jacobian, tm.Blocks):
         return doc.Equation(equal(left, array_math(value, DIGITS)), numbered=False)
     formula = factor.jacobian.math(case.net.notation)
     shown = substituted(formula, _values(case, factor.jacobian))

@@ -10,6 +10,7 @@ from rnnderive.report import document as doc
 from rnnderive.report.parts.behaviour import headline
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import equal
+from rnnderive.report.parts.steps import states
 
 __all__ = ["result"]
 
@@ -23,9 +24,11 @@ def _blocks(case: Case) -> Iterator[Any]:
     name = case.leading
     yield case.say("result.gradient", name=case.formula(name))
     try:
-        yield doc.Equation(equal(case.gradient(name), case.math(case.d.chain(name))), label="result")
+        chain = case.d.chain(name)
     except RnnDeriveError:  # no product of one factor a step: the chain for the steps of this report
-        yield doc.Equation(equal(case.gradient(name), case.math(case.d.chain(name, case.T))), label="result")
+        chain = case.d.chain(name, case.T)
+    yield doc.Equation(equal(case.gradient(name), case.math(chain)), label="result")
+    yield from states(case, chain)
     gradient = case.d.pulled.gradients[name]
     yield case.say("result.program")
     equation = case.d.adjoint[gradient]

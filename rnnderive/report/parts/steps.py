@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnderive.calculus import Factor, Step
+from rnnderive.calculus import Factor, State, Step
+from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
 from rnnderive.report import figures
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import equal
 
-__all__ = ["gradient_figure", "lines", "rule", "steps", "whole"]
+__all__ = ["gradient_figure", "lines", "rule", "states", "steps", "whatever_step", "whole"]
 
 LOCAL = ("jacobian", "blocks")
 
@@ -20,6 +21,7 @@ def steps(case: Case) -> list[doc.Section]:
     name, T = case.leading, case.T
     blocks: list[Any] = [
         case.say("steps.intro", name=case.formula(name)),
+        *states(case, case.d.chain(name, T)),
         gradient_figure(case, name, "gradient"),
         lines(case, name, T, local="all" if case.detail == "full" else "once"),
     ]
@@ -30,6 +32,14 @@ def steps(case: Case) -> list[doc.Section]:
         for other in others:
             blocks += [case.say("steps.same", name=case.formula(other)), lines(case, other, T)]
     return [case.section("steps.title", blocks, name=case.formula(name), T=T)]
+
+
+def states(case: Case, chain: tm.Term) -> list[doc.Paragraph]:
+    """What the letter of each state of several sequences in a chain stands for."""
+    found = {part.args[0]: part.terms for part in tm.parts(chain) if isinstance(part, State)}
+    here = {name: [m.moved(tm.t) for m in members if isinstance(m, tm.At)] for name, members in found.items()}
+    defined = [equal(case.math(State(name, tm.t, *ms)), case.math(tm.Stack(*ms))) for name, ms in here.items()]
+    return [case.say("steps.states", states=doc.listed(defined))] if defined else []
 
 
 def rule(case: Case, step: Step) -> tuple[doc.Inline, ...]:
@@ -49,7 +59,7 @@ def lines(case: Case, wrt: str, T: Any, *, local: str = "all") -> doc.Steps:
     out = []
     for m in case.marks(wrt, T):
         if m.step.kind in LOCAL:
-            key = _whatever_step(m.step.left)
+            key = whatever_step(m.step.left)
             if local == "no" or (local == "once" and key in seen):
                 continue
             seen.add(key)
@@ -60,7 +70,7 @@ def lines(case: Case, wrt: str, T: Any, *, local: str = "all") -> doc.Steps:
     return doc.Steps(out)
 
 
-def _whatever_step(factor: Any) -> tuple[str, ...]:
+def whatever_step(factor: Any) -> tuple[str, ...]:
     """What a factor is the derivative of, and in what, at whichever step."""
     assert isinstance(factor, Factor)
     return tuple(str(part.args[0]) for part in (factor, factor.over, factor.under))
