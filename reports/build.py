@@ -3,17 +3,16 @@
     python reports/build.py [NAME ...]
 
 A name is ``lecture``, ``lecture_ru``, ``comparison``, ``comparison_ru``, ``chains`` (in every language, measured once)
-or the name of a cell; all of them unless given.  Same packages, same bytes: ``SHA256SUMS`` names the packages, and a test builds some of the
-reports anew and compares.
+or the name of a cell; all of them unless given.  Each has its sources beside it: ``.typ``, ``.tex`` and figures.  Same
+packages, same bytes: ``SHA256SUMS`` names the packages and every file but those of ``chains``, which takes minutes, and
+a test builds all of these anew and compares.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,7 +56,7 @@ def place(name: str) -> str:
 
 
 def built(name: str, folder: Path) -> Path:
-    """The PDF of a report, built in a folder; the lecture and the comparison with their sources."""
+    """The PDF of a report, built in a folder with its sources."""
     if name in WHOLE:
         what, lang = WHOLE[name]
         return (rp.lecture if what == "lecture" else rp.comparison)(folder, engine="typst", lang=lang)
@@ -71,20 +70,21 @@ def noted() -> dict[str, str]:
     return {**found, "": lines[0] if lines else ""}
 
 
+def files(pdf: Path) -> list[Path]:
+    """What a report consists of: the PDF, its sources, its figures."""
+    figures = sorted((pdf.parent / "figures" / pdf.stem).glob("*"))
+    return [path for path in (pdf, pdf.with_suffix(".typ"), pdf.with_suffix(".tex"), *figures) if path.exists()]
+
+
+def checksums(pdf: Path, name: str) -> dict[str, str]:
+    """Every file of a report as it is published → its checksum."""
+    folder = Path(place(name)).parent
+    return {(folder / path.relative_to(pdf.parent)).as_posix(): checksum(path) for path in files(pdf)}
+
+
 def checksum(path: Path) -> str:
     """Of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def publish(name: str) -> None:
-    """Build a report where it is published."""
-    target = HERE / place(name)
-    if name in WHOLE:
-        built(name, target.parent)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(built(name, Path(folder)), target)
 
 
 def chains() -> bool:
@@ -124,9 +124,9 @@ def main(names: list[str]) -> int:
     if not names:
         return 0
     for name in names:
-        publish(name)
+        built(name, (HERE / place(name)).parent)
         print(f"reports/{place(name)}", flush=True)
-    found = {place(n): checksum(HERE / place(n)) for n in NAMES if (HERE / place(n)).exists()}
+    found = {file: of for n in NAMES for file, of in checksums(HERE / place(n), n).items()}
     pictures()
     SUMS.write_text("\n".join([packages(), *(f"{s}  {f}" for f, s in sorted(found.items()))]) + "\n", "utf-8")
     return 0
