@@ -76,7 +76,9 @@ class Printer(ABC):
 
     def blocks(self, blocks: Sequence[Any], opening: bool = False) -> str:
         """Blocks one after the other; the paragraph that opens a section stays with a formula or table after it."""
-        first = opening and len(blocks) > 1 and not isinstance(bare(blocks[1]), Paragraph | Bullets | Figure)
+        first = (
+            opening and len(blocks) > 1 and isinstance(bare(blocks[1]), Equation | Aligned | Steps | Table | Listing)
+        )
         return self.apart.join(self.block(b, leads=first and k == 0) for k, b in enumerate(blocks))
 
     def block(self, block: Any, leads: bool = False) -> str:

@@ -51,7 +51,7 @@ def bare(markup: str) -> str:
 PATTERNS = {  # headings, equations, references
     "typ": (r"#heading\(level: \d\)\[(.*)\] <", r"number: \[\((\d+)\)\]", r"#link\(<.*?>\)\[(.*?)\];"),
     "tex": (r"\\(?:sub)?section\*\{(.*)\}\n", r"\\display\[\\anchor\{[^}]*\}\((\d+)\)",
-            r"\\hyperlink\{.*?\}\{(\\textcolor\{rule\}\{.*?\})\}(?=;|\n|$)"),
+            r"\\hyperlink\{.*?\}\{(\\textcolor\{rule\}\{.*?\})\}(?=;|\n|\\par|$)"),
     "html": (r"<h[23] id=[^>]*>(.*)</h", r'class="tag"[^>]*>\((\d+)\)', r'<p>(<a href="#.*)</p>'),
     "md": (r"(?m)^##+ (.*)$", r"\\tag\{(\d+)\}", r"(?m)^(\[.*\]\(#.*)$"),
 }  # fmt: skip
