@@ -10,7 +10,6 @@ locates a missing factor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,76 +22,18 @@ from rnnderive.programs import Program, prepare
 
 __all__ = [
     "STEP",
-    "Disagreement",
     "central_differences",
     "complex_step",
     "contributions_by_steps",
-    "disagreement",
     "gradient",
+    "only",
     "reference_values",
+    "step_by_step",
     "truncated_by_steps",
     "unshared",
 ]
 
 STEP = 1e-30
-LARGEST, ENTRY = 1e-12, 1e-9
-# An entry is a sum of products, each rounded to 2.2e-16 of itself and at most about as large as the
-# array's largest entry: where they cancel, a few dozen roundings (45 of them) are left of the entry.
-FLOOR = 1e-14
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """How far two arrays are apart.
-
-    Attributes
-    ----------
-    largest : float
-        The largest difference, relative to the largest entry expected.
-    bad : tuple of int or None
-        The first entry beyond the tolerance.
-    count : int
-        How many entries were compared.
-    """
-
-    largest: float
-    bad: tuple[int, ...] | None
-    count: int
-
-
-def disagreement(
-    found: Any, expected: Any, *, largest: float = LARGEST, entry: float = ENTRY, floor: float = FLOOR,
-    scale: float | None = None, within: float = 0.0,
-) -> Disagreement:  # fmt: skip
-    """Compare entry by entry: against the array's largest, and against each entry itself.
-
-    Parameters
-    ----------
-    found, expected : array
-    largest : float
-        Bound on a difference relative to the largest entry.
-    entry : float
-        Bound relative to the entry itself, above `floor` of the largest; none if infinite.
-    scale : float, optional
-        What counts as the largest entry; that of `expected` unless given.
-    within : float, optional
-        The largest entry of all that is compared together.  An array that is below `floor` of it, as
-        found and as expected, is zero by cancellation, and what is left of it is rounding.
-    """
-    found, expected = np.asarray(found), np.asarray(expected)
-    if found.shape != expected.shape:
-        return Disagreement(np.inf, (), expected.size)
-    size = scale if scale is not None else float(np.abs(expected).max(initial=0.0))
-    if max(size, float(np.abs(found).max(initial=0.0))) <= floor / 2 * within:
-        size = within
-    size = size or 1.0
-    error = np.abs(found - expected)
-    good = error <= largest * size
-    if np.isfinite(entry):
-        good &= error <= entry * np.abs(expected) + floor * size
-    where = np.argwhere(~good)  # also where it is nan
-    bad = tuple(int(k) for k in where[0]) if len(where) else None
-    return Disagreement(float(error.max(initial=0.0)) / size, bad, expected.size)
 
 
 def gradient(d: Derivation, at: Point) -> dict[str, Any]:
@@ -225,7 +166,7 @@ def contributions_by_steps(d: Derivation, at: Point, names: Iterable[str]) -> di
     return out
 
 
-def _only(base: Any, moved: Any, k: int, T: int) -> Any:
+def only(base: Any, moved: Any, k: int, T: int) -> Any:
     """A parameter as a function of the step; what stands outside time belongs to the last step."""
     return lambda step: moved if (step or T) == k else base
 
@@ -255,7 +196,7 @@ def truncated_by_steps(d: Derivation, at: Point, name: str, direction: Any) -> f
     moved = values[name] + STEP * 1j * np.asarray(direction).reshape(values[name].shape)
     total = 0.0
     for k in range(1, at.T + 1):
-        here = {**values, name: _only(values[name], moved, k, at.T)}
+        here = {**values, name: only(values[name], moved, k, at.T)}
         run = _Within(d.net, Floats(algebra.sizes, complex), here, at.T, course, k, d.truncate)
         total += float(run[d.net.loss or ""][0, 0].imag) / STEP
     return total
@@ -266,6 +207,11 @@ def one_way(net: Recurrence) -> bool:
     return len({s.direction for s in net.schedule if s.direction != "all"}) < 2
 
 
+def step_by_step(d: Derivation, name: str) -> Program:
+    """The program of what each step adds to the gradient."""
+    return derive(d.net, (name,)).contributions(name)
+
+
 def contributions(d: Derivation, at: Point, name: str) -> Any:
     """What each step adds to the gradient, by the generated program."""
-    return derive(d.net, (name,)).contributions(name)(at.params, at.inputs)[name]
+    return step_by_step(d, name)(at.params, at.inputs)[name]

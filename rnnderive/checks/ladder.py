@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from rnnderive.checks import brute, differences, duality, identity
+from rnnderive.checks.comparison import compared
 from rnnderive.checks.points import Point, entries, point, sizes_for
+from rnnderive.checks.rounding import Rounding, apart
 from rnnderive.checks.steps import check_steps
 from rnnderive.checks.table import Ladder, Rung
 from rnnderive.derivation import Derivation, derive
@@ -126,27 +128,6 @@ def _brute(c: _Climb) -> Rung:
     return Rung("calculus", "sympy.diff of the expanded loss", found.entries, ok=bool(found), note=c.told(note))
 
 
-def _compared(
-    rung: str, method: str, tolerance: str, pairs: Iterable[tuple[str, Any, Any, dict[str, float]]], note: str
-) -> Rung:
-    """Compare arrays entry by entry; the first that fails is named."""
-    count, worst, bad = 0, 0.0, ""
-    together = list(pairs)
-    within = max((float(np.abs(expected).max(initial=0.0)) for _, _, expected, _ in together), default=0.0)
-    for name, found, expected, bounds in together:
-        result = differences.disagreement(found, expected, within=within, **bounds)
-        count += result.count
-        worst = max(worst, result.largest) if not np.isnan(result.largest) else np.nan
-        if result.bad is not None and not bad:
-            index = ", ".join(map(str, result.bad))
-            bad = name.format(*result.bad) if "{" in name else f"{name}[{index}]"
-            if np.shape(found) == np.shape(expected):
-                bad += f": found {float(found[result.bad]):.6g}, expected {float(expected[result.bad]):.6g}"
-            else:
-                bad += f": shape {np.shape(found)}, expected {np.shape(expected)}"
-    return Rung(rung, method, count, tolerance, worst, not bad, note=bad or note)
-
-
 def _needs_whole(c: _Climb) -> None:
     if c.d.truncate is not None:
         raise _LeftOut("does not apply to a truncated gradient, which is not the derivative of the loss")
@@ -159,9 +140,12 @@ def _complex(c: _Climb, batch: bool) -> Rung:
     _needs_whole(c)
     at = c.at(c.batch if batch else None)
     found = differences.gradient(c.d, at)
-    pairs: Iterable[Any] = ((f"d{n}", found[n], differences.complex_step(c.d, at, n), {}) for n in c.d.wrt)
+    look = None if batch and not apart(c.net) else Rounding(c.d.lambdify(), at).again
+    pairs = (
+        (f"d{n}", found[n], differences.complex_step(c.d, at, n), {"look": look and partial(look, n)}) for n in c.d.wrt
+    )
     rung = "gradient of a batch" if batch else "gradient"
-    return _compared(rung, "complex step", _TOLERANCE, pairs, str(at))
+    return compared(rung, "complex step", _TOLERANCE, pairs, str(at))
 
 
 def _central(c: _Climb) -> Rung:
@@ -181,7 +165,7 @@ def _central(c: _Climb) -> Rung:
             yield f"d{n} at {chosen}, number ", mine, expected, bounds
 
     row = ("gradient, some entries", "central differences, extrapolated", "1e-6 of largest")
-    return _compared(*row, pairs(), str(at))
+    return compared(*row, pairs(), str(at))
 
 
 def _contributions(c: _Climb) -> Rung:
@@ -192,14 +176,15 @@ def _contributions(c: _Climb) -> Rung:
         raise _LeftOut("no parameter is differentiated in")
     expected = differences.contributions_by_steps(c.d, at, names)
 
-    def pairs() -> Iterator[tuple[str, Any, Any, dict[str, float]]]:
+    def pairs() -> Iterator[tuple[str, Any, Any, dict[str, Any]]]:
         for n in names:
             found = np.asarray(differences.contributions(c.d, at, n))
+            look = Rounding(differences.step_by_step(c.d, n), at).again
             for k in range(at.T):  # an early step adds little: it is held to its own largest entry
-                yield f"step {k + 1} of d{n}", found[k], expected[n][k], {}
+                yield f"step {k + 1} of d{n}", found[k], expected[n][k], {"look": partial(look, n, step=k + 1)}
 
     row = ("contributions of steps", "complex step, one step moved", "1e-12 of step, 1e-9 of entry")
-    return _compared(*row, pairs(), str(at))
+    return compared(*row, pairs(), str(at))
 
 
 def _directions(shape: tuple[int, ...], rng: np.random.Generator) -> list[tuple[str, Any]]:
@@ -235,7 +220,7 @@ def _rtrl(c: _Climb) -> Rung:
     at = c.at()
     found = differences.gradient(c.d, at)
     pairs = ((f"d{n}", found[n], duality.rtrl(c.d, at, n, c.tangent), {"entry": np.inf}) for n in c.d.wrt)
-    return _compared("gradient, forward mode", "RTRL, every unit direction", "1e-12 of array", pairs, str(at))
+    return compared("gradient, forward mode", "RTRL, every unit direction", "1e-12 of array", pairs, str(at))
 
 
 def _truncation(c: _Climb) -> Rung:
@@ -257,7 +242,7 @@ def _truncation(c: _Climb) -> Rung:
                 yield f"d{n}{where}", along, expected, {"entry": np.inf, "scale": scale}
 
     note = f"{c.d.truncate} of {at.T} steps; parameters"
-    return _compared("truncated gradient", "complex step, course kept later", "1e-12 of array", pairs(), note)
+    return compared("truncated gradient", "complex step, course kept later", "1e-12 of array", pairs(), note)
 
 
 def _never_cut(c: _Climb) -> Rung:

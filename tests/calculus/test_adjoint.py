@@ -7,7 +7,8 @@ import pytest
 
 import rnnderive as rd
 from rnnderive.checks import identical, point
-from rnnderive.checks.differences import complex_step, disagreement
+from rnnderive.checks.comparison import disagreement
+from rnnderive.checks.differences import complex_step
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
 from tests.checks.nets import NAMES, network

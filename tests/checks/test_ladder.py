@@ -12,7 +12,7 @@ import pytest
 
 import rnnderive as rd
 from rnnderive.calculus import rules
-from rnnderive.checks import RUNGS, Ladder, Point, Rung, check, differences, duality, point
+from rnnderive.checks import RUNGS, Ladder, Point, Rung, check, comparison, differences, duality, point
 from tests.checks.nets import NAMES, TEXTS, network
 
 
@@ -58,14 +58,14 @@ def test_truncation_of_loops_in_both_directions_is_left_out_with_a_reason() -> N
     ],
 )
 def test_an_entry_is_held_to_the_largest_and_to_itself(entry: float, found: float, good: bool) -> None:
-    result = differences.disagreement([1.0, found], [1.0, entry])
+    result = comparison.disagreement([1.0, found], [1.0, entry])
     assert (result.bad is None) is good
 
 
 def test_rounding_is_zero_only_within_what_is_far_larger() -> None:
-    assert differences.disagreement([1e-16], [2e-16], within=1.0).bad is None
-    assert differences.disagreement([1e-16], [2e-16]).bad == (0,)
-    assert differences.disagreement([1e-10], [2e-16], within=1.0).bad == (0,)
+    assert comparison.disagreement([1e-16], [2e-16], within=1.0).bad is None
+    assert comparison.disagreement([1e-16], [2e-16]).bad == (0,)
+    assert comparison.disagreement([1e-10], [2e-16], within=1.0).bad == (0,)
 
 
 def test_a_different_seed_is_a_different_point() -> None:

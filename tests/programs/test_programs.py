@@ -137,7 +137,8 @@ def test_one_step_is_enough(name: str) -> None:
     at = point(net, T=1)
     loss, grads = run(net, at)
     assert np.isfinite(loss)
-    from rnnderive.checks.differences import complex_step, disagreement
+    from rnnderive.checks.comparison import disagreement
+    from rnnderive.checks.differences import complex_step
 
     for n, g in grads.items():
         assert disagreement(g, complex_step(rd.derive(net), at, n)).bad is None, n
