@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import rnnderive as rd
 from rnnderive.cells import LIBRARY
 from rnnderive.cli import View, app
+from rnnderive.cli.app import load
 from rnnderive.language import FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -286,6 +287,17 @@ WRONG = {
     "h[t] = h[t-1]\nL = sum(h[T]) \x1b[31m": "line 2",
     "\0": "line 1",
 }
+
+
+def test_whether_a_loss_is_missing_is_seen_in_the_equations_not_in_the_words_of_an_error(tmp_path):
+    path = tmp_path / "there is no loss.txt"
+    path.write_text("h[t] = tanh(U @ h[t-1] + x[t])\nL = h[T]")
+    with pytest.raises(rd.ShapeError, match="the loss L is not a scalar"):
+        load(str(path), loss=False)
+    path.write_text("h[t] = tanh(U @ h[t-1] + x[t])")
+    assert load(str(path), loss=False).loss is None
+    with pytest.raises(rd.LanguageError, match=r"line 1, column 1: there is no loss: .* \[.*there is no loss.txt\]"):
+        load(str(path))
 
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: repr(text[:30]))

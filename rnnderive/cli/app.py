@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 MAX_STDIN = 800_000
-NO_LOSS, IN_PYTHON = "there is no loss", ", or say loss=None to read equations without one"
+NO_LOSS = "there is no loss: found sequences only. Expected a line such as L = squared_error(h[T], target)"
 
 
 class _Commands(TyperGroup):
@@ -108,12 +108,13 @@ def load(cell: str, *, loss: bool = True) -> Recurrence:
     try:
         return read("")
     except LanguageError as error:
-        if NO_LOSS not in error.message:
+        net = read(None)  # what is wrong with the equations themselves is told here once more
+        if any(not e.timed for e in net.equations):
             raise
         if not loss:
-            return read(None)
-        words = error.message.replace(IN_PYTHON, "")
-        raise type(error)(words, error.line, error.column, error.source) from None
+            return net
+        place = "" if cell == "-" else f" [{cell}]"
+        raise LanguageError(f"{NO_LOSS}{place}", error.line, error.column, error.source) from None
 
 
 def stdin_text() -> str:
