@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from rnnderive.errors import LanguageError
+from rnnderive.hand.latex.atoms import atom, leaf
 from rnnderive.hand.latex.cursor import Cursor
 from rnnderive.hand.latex.rows import split
-from rnnderive.hand.latex.signs import ACCENTS, DOTS, FUNCTIONS, PLAIN, RELATIONS, STYLES, TIMES
+from rnnderive.hand.latex.signs import RELATIONS, TIMES
 from rnnderive.hand.latex.tokens import Source, Token
 from rnnderive.hand.latex.tree import (
-    Accent,
     Atom,
-    Big,
-    Constant,
-    Derivation,
-    Dots,
-    Frac,
     Group,
     Items,
-    Matrix,
     Node,
     Number,
     Product,
@@ -27,7 +21,7 @@ from rnnderive.hand.latex.tree import (
     Sum,
 )
 
-__all__ = ["formula", "rows"]
+__all__ = ["Parser", "formula", "rows"]
 
 MAX_FACTORS = 150
 
@@ -42,9 +36,9 @@ def rows(source: Source) -> list[Row]:
     """
     out = []
     for sides, conditions in split(source):
-        trees = tuple(_Parser(source, side).whole() for side in sides)
+        trees = tuple(Parser(source, side).whole() for side in sides)
         out.append(
-            Row(trees, tuple(c for tokens in conditions for c in _relations(_Parser(source, tokens).items(False))))
+            Row(trees, tuple(c for tokens in conditions for c in _relations(Parser(source, tokens).items(False))))
         )
     return out
 
@@ -64,7 +58,7 @@ def _relations(node: Node) -> list[Relation]:
     return [r for item in node.items for r in _relations(item)] if isinstance(node, Items) else []
 
 
-class _Parser(Cursor):
+class Parser(Cursor):
     """Reads the tokens of one side of an equation."""
 
     fence = ""  # < inside ⟨t⟩, where > is no relation
@@ -181,7 +175,7 @@ class _Parser(Cursor):
         return Sum(token.line, token.column, ("-",), (self.factor(),))
 
     def factor(self) -> Node:
-        return self.deeper(lambda: self.scripts(self.atom()))
+        return self.deeper(lambda: self.scripts(atom(self)))
 
     def scripts(self, base: Node) -> Node:
         """What is set below and above a base."""
@@ -222,11 +216,11 @@ class _Parser(Cursor):
             if token.kind == "digits" and len(token.text) > 1 and "." not in token.text:
                 # x^12 is x¹2 in LaTeX; nobody means that.
                 return Number(token.line, token.column, token.text)
-            return self.leaf(token)
+            return leaf(token)
         if token.kind == "sign" and token.text in "+-*":
             self.take()
             return Atom(token.line, token.column, token.text)
-        return self.deeper(self.atom)
+        return self.deeper(lambda: atom(self))
 
     def angled(self) -> Node:
         """The t of ⟨t⟩, written <t>."""
@@ -244,163 +238,3 @@ class _Parser(Cursor):
         rest = self.deeper(self.product)
         self.close("}", "}")
         return Product(token.line, token.column, ("", ""), (group, rest))
-
-    # ------------------------------------------------------------ atoms
-
-    def leaf(self, token: Token) -> Node:
-        if token.kind == "digits":
-            return Number(token.line, token.column, token.text)
-        if token.kind == "word":
-            return Atom(token.line, token.column, token.text, True)
-        return Atom(token.line, token.column, token.text)
-
-    def atom(self) -> Node:
-        token = self.here
-        if token.kind in ("letter", "word") and token.text == "d":
-            return self.differential(self.take())
-        if token.kind in ("digits", "word", "letter"):
-            return self.leaf(self.take())
-        if token.kind == "{":
-            self.take()
-            if self.sees("}"):
-                raise self.error("something between the braces")
-            node = self.deeper(lambda: self.items(False))
-            self.close("}", "}")
-            return Group(token.line, token.column, node, "{}")
-        if token.kind == "open":
-            return self.fenced(self.take())
-        if token.kind == "sign" and token.text in ("|", "‖"):
-            self.take()
-            self.bars += 1
-            node = self.deeper(lambda: self.items(False))
-            self.bars -= 1
-            if not self.sees("sign", token.text):
-                raise self.error(f"the closing {token.text}")
-            self.take()
-            return Group(token.line, token.column, node, token.text)
-        if token.kind == "begin":
-            return self.matrix(self.take())
-        if token.kind == "command":
-            return self.command(self.take())
-        raise self.error("a name, a number or a bracket")
-
-    def differential(self, token: Token) -> Node:
-        """d before a name, as in dL and dW; a lone d is a name."""
-        follows = self.here.kind in ("letter", "word") or (
-            self.here.kind == "command"
-            and (self.here.text in PLAIN or self.here.text in ACCENTS | dict.fromkeys(STYLES))
-        )
-        if not follows:
-            return Atom(token.line, token.column, "d")
-        return Derivation(token.line, token.column, "d", self.deeper(lambda: self.scripts(self.atom())))
-
-    def fenced(self, token: Token) -> Node:
-        bars, self.bars = self.bars, 0
-        node = self.deeper(lambda: self.items(False))
-        self.bars = bars
-        if not self.sees("close", token.text):
-            ends = {"(": ")", "[": "]", "{": r"\}", "<": r"\rangle", "|": "|", "‖": r"\|"}[token.text]
-            raise self.error(f"{ends!r}, which closes the bracket in line {token.line}, column {token.column}")
-        self.take()
-        return Group(token.line, token.column, node, token.text)
-
-    def command(self, token: Token) -> Node:
-        name, place = token.text, (token.line, token.column)
-        if name in PLAIN:
-            return Atom(*place, PLAIN[name])
-        if name in FUNCTIONS:
-            return Atom(*place, "log" if name == "ln" else name, True)
-        if name in ("top", "intercal", "prime"):
-            return Atom(*place, "top" if name == "intercal" else name)
-        if name in ACCENTS:
-            return Accent(*place, ACCENTS[name], self.argument())
-        if name in STYLES:
-            return self.styled(token)
-        if name in DOTS:
-            return Dots(*place)
-        if name in ("frac", "dfrac", "tfrac", "cfrac"):
-            return Frac(*place, self.argument(), self.argument())
-        if name in ("partial", "nabla"):
-            return self.partial(token)
-        if name in ("sum", "prod"):
-            return self.big(token)
-        if name in ("mathrm", "text", "operatorname", "mathsf", "mathit"):  # \mathrm d: braces inside, or none
-            return self.argument()
-        if name == "colon":
-            return Atom(*place, ":", True)
-        raise self.error("a sign that is known here", token)
-
-    def argument(self) -> Node:
-        """What stands between the braces that follow, or the next sign."""
-        if not self.sees("{"):
-            if self.ends():
-                raise self.error("an argument")
-            return self.deeper(self.atom)
-        self.take()
-        node = self.deeper(lambda: self.items(True))
-        self.close("}", "}")
-        return node
-
-    def styled(self, token: Token) -> Node:
-        """Bold, calligraphic and the like are only looks, but for 𝟏 and 𝟎."""
-        body = self.argument()
-        if isinstance(body, Number) and body.text in ("0", "1"):
-            return Constant(token.line, token.column, int(body.text))
-        return body
-
-    def partial(self, token: Token) -> Node:
-        """∂x, ∂⁺x, ∇_x."""
-        place = (token.line, token.column)
-        if token.text == "nabla":
-            if not self.sees("sign", "_"):
-                raise self.error("a subscript: \\nabla_{W} L")
-            self.take()
-            under = self.script()
-            return Derivation(*place, "nabla", Items(*place, (self.factor(), under)))
-        kind = "partial"
-        if self.sees("sign", "^"):
-            self.take()
-            mark = self.script()
-            if not (isinstance(mark, Atom) and mark.head == "+"):
-                raise self.source.error("found a superscript of \\partial, expected ^{+}", mark.line, mark.column)
-            kind = "partial+"
-        return Derivation(*place, kind, self.factor())
-
-    def big(self, token: Token) -> Node:
-        bounds: dict[str, Node] = {}
-        while self.sees("sign", "_", "^"):
-            bounds.setdefault(self.take().text, self.script())
-        return Big(token.line, token.column, token.text, bounds.get("_"), bounds.get("^"), self.deeper(self.product))
-
-    def matrix(self, token: Token) -> Node:
-        cells: list[Node] = []
-        lines: list[tuple[Node, ...]] = []
-        while True:
-            while self.sees("break"):
-                self.take()
-            if self.sees("end") and not cells:
-                break
-            cells.append(self.deeper(lambda: self.cell()))
-            if self.sees("sign", "&"):
-                self.take()
-            elif self.sees("row"):
-                self.take()
-                lines.append(tuple(cells))
-                cells = []
-            elif self.sees("end"):
-                lines.append(tuple(cells))
-                break
-            else:
-                raise self.error(r"'&', '\\' or the end of the matrix")
-        self.take()
-        if not lines:
-            raise self.error("a row of the matrix", token)
-        return Matrix(token.line, token.column, "cases" if "cases" in token.text else "matrix", tuple(lines))
-
-    def cell(self) -> Node:
-        if self.sees("word", "if", "for", "when"):
-            self.take()
-        node = self.relation(False)
-        while self.sees("break") or self.sees("sign", ",", ".", ";", "quad"):
-            self.take()
-        return node
