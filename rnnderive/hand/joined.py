@@ -7,7 +7,6 @@ the network is an error that points at it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ import sympy as sp
 
 from rnnderive.calculus import OrderedProduct, SumOver
 from rnnderive.errors import LanguageError, ShapeError
+from rnnderive.hand.missing import told
 from rnnderive.language import Equation, Recurrence
 from rnnderive.language import terms as tm
 from rnnderive.language.schedule import reads
@@ -250,10 +250,8 @@ def _check_names(net: Recurrence, text: Text) -> None:
     for node in _names(text.lines):
         name = node.data if node.op == "name" else node.data[0]
         if name not in timed:
-            near = difflib.get_close_matches(name, [*own, *net.leaves], 2, 0.6)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            known = ", ".join([*net.leaves, *(n for n in own if n not in net)])
-            raise text.error(LanguageError, f"{name} is defined nowhere{hint} Known are {known}", node)
+            known = [*net.leaves, *(n for n in own if n not in net)]
+            raise text.error(LanguageError, told(name, known, "defined nowhere"), node)
         if timed[name] != (node.op == "at"):
             want = f"{name}[t] or {name}[T]" if timed[name] else name
             raise text.error(LanguageError, f"found {name} {'without' if timed[name] else 'with'} a time index, "

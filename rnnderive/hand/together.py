@@ -33,6 +33,8 @@ def proposed(catalogue: Catalogue, view: View, places: Sequence[str]) -> list[tu
         Equations whose edits are looked at.
     """
     names = [n for n in view.wanted if view.has_shape(n)]
+    if not names:  # what has another shape has no numbers to compare
+        return []
     base = catalogue.course(view.at)
     right = np.concatenate([base.number(n, view.at).ravel() for n in names])
     claimed = np.concatenate([view.wanted[n].ravel() for n in names])

@@ -16,6 +16,7 @@ from rnnderive.hand.latex.tree import (
     Node,
     Scripts,
 )
+from rnnderive.hand.missing import LATEX, hint
 from rnnderive.language import terms as tm
 from rnnderive.language.syntax import Raw
 from rnnderive.language.terms import Term
@@ -83,7 +84,7 @@ def _loss_in(m: Meaning, place: Place, kind: str, node: Node) -> Raw:
     if not place.known:
         undefined(m, place, node)
     if place.index is not None and place.index.has(tm.t) and not m.in_sum:
-        raise m.error(f"dL/d{place.name} is used here, but no equation defines it", node)
+        raise m.error(f"dL/d{place.name} is used here, but no equation defines it; {hint(LATEX)}", node)
     return _network(m, kind, m.names.net.leaf(m.names.net.loss or ""), term_of(m, place, node), node)
 
 

@@ -32,6 +32,7 @@ from rnnderive.hand.latex.tree import (
     Scripts,
     Sum,
 )
+from rnnderive.hand.missing import LATEX, hint
 from rnnderive.language import FUNCTIONS
 from rnnderive.language import terms as tm
 
@@ -96,7 +97,9 @@ class Indices:
                 return self.made(name, step, index)
             if not timed and step is not None and len(index) == _wanted(self.shapes[name]):
                 return self.powered(node, sup)  # W_{ij}^2
-        raise self.error(f"this is no entry of a name that is known; known are {', '.join(self.shapes)}", node)
+        raise self.error(
+            f"this is no entry of a name that is known; known are {', '.join(self.shapes)}; {hint(LATEX)}", node
+        )
 
     def made(self, name: str, step: Any, index: list[Any]) -> Any:
         if step is not None and step == 0:
@@ -195,7 +198,7 @@ class Indices:
         inner = self.entry_name(under.body)
         name = adjoint_name(self.meaning, inner[0])
         if name not in self.names.own:
-            raise self.error(f"dL/d{inner[0]} is used here, but no equation defines it", node)
+            raise self.error(f"dL/d{inner[0]} is used here, but no equation defines it; {hint(LATEX)}", node)
         return self.made(name, inner[1], inner[2])
 
     def entry_name(self, node: Node) -> tuple[str, Any, list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from rnnderive.hand.latex.tree import (
     Product,
     Scripts,
 )
+from rnnderive.hand.missing import LATEX, told
 from rnnderive.language import terms as tm
 from rnnderive.language.syntax import Raw
 
@@ -125,10 +125,8 @@ def leaf(m: Meaning, place: Place, node: Node) -> Raw:
 
 def undefined(m: Meaning, place: Place, node: Node) -> None:
     known = [*m.names.net.leaves, *m.names.own]
-    near = difflib.get_close_matches(place.name, known, 2, 0.6)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "."
     where = "in the correct derivation only; define it" if place.name in m.names.inner else "defined nowhere"
-    raise m.error(f"{place.name} is {where}{hint} Known are {', '.join(known)}; names= gives another name", node)
+    raise m.error(f"{told(place.name, known, where, LATEX)}; names= gives another name", node)
 
 
 def raised(m: Meaning, value: Raw, rest: Node | None, transposes: int, node: Node) -> Raw:
