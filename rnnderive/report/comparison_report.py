@@ -25,6 +25,7 @@ __all__ = ["NETS", "comparison", "comparison_document"]
 
 STEPS, UNITS, WIDTH, SEED = 100, 32, 8, 0
 TEN = np.log(10.0)
+CHANGING = ("vanishing", "exploding", "chaotic")  # kinds with a time after which the gradient is halved or doubled
 
 ROLES = {"lstm_open": {"forget_bias": 3}}  # on top of Glorot's
 NETS: Mapping[str, Callable[[], Recurrence]] = {
@@ -100,7 +101,7 @@ def _result(cases: Mapping[str, Case], found: Comparison) -> doc.Section:
         memory = f"> {verdict.steps}" if verdict.memory is None else str(verdict.memory)
         bound = words.number(limit, ".3g") if np.isfinite(limit) else "–"
         rate = words.number(verdict.rate.value, "+.4f")
-        half = words.number(verdict.rate.half_life, ".3g")
+        half = words.number(verdict.rate.half_life, ".3g") if verdict.kind in CHANGING else "–"
         kind = words(f"comparison.kind_{verdict.kind.replace(' ', '_')}")
         rows.append([_name(words, name), kind, rate, half, memory, bound])
     head = [words(f"comparison.{k}") for k in ("cell", "verdict", "rate", "half_life", "memory", "bound")]

@@ -142,8 +142,8 @@ class _Printer(Printer):
         if not d.footer:
             return []
         lines = "\\\\{}\n".join(self.text(line) for line in d.footer)
-        rule = "\\bigskip\\noindent\\rule{\\linewidth}{0.4pt}\\par\\nopagebreak"
-        return [f"{rule}\n\n{{\\footnotesize\\raggedright {lines}\\par}}"]
+        inside = f"\\rule{{\\linewidth}}{{0.4pt}}\n\n\\footnotesize\\raggedright {lines}\\par"
+        return [f"\\bigskip\\noindent\\begin{{minipage}}{{\\linewidth}}\n{inside}\n\\end{{minipage}}"]
 
     def heading(self, section: Section, at: Numbered) -> str:
         command = "section" if section.level == 1 else "subsection"

@@ -91,7 +91,8 @@ class _Printer(Printer):
         if not d.footer:
             return []
         lines = " \\\n".join(self.text(line) for line in d.footer)
-        return [f"#v(1em)\n#line(length: 100%, stroke: 0.4pt + luma(60%))\n#text(size: 0.85em)[\n{lines}\n]"]
+        rule = "#line(length: 100%, stroke: 0.4pt + luma(60%))"
+        return [f"#v(1em)\n#block(breakable: false)[\n{rule}\n#text(size: 0.85em)[\n{lines}\n]\n]"]
 
     def heading(self, section: Section, at: Numbered) -> str:
         lead = f"{at.number}~#h(0.4em)" if at.number else ""

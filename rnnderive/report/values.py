@@ -68,7 +68,7 @@ def _(value: Analysis, *, lang: str = "en") -> doc.Document:
     case = Case(value.trace.chain.net, value.label, lang)
     blocks: list[doc.Block] = [
         doc.Box([doc.Paragraph(doc.Bold(*headline(case, value.verdict)))]),
-        doc.Bullets([bound_words(case, value.bounds), *details(case, value)]),
+        doc.Bullets([bound_words(case, value.bounds, drawn=True), *details(case, value)]),
         norms_figure(case, value),
     ]
     if len(value.paths) > 2:

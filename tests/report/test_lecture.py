@@ -1,7 +1,8 @@
-"""The lecture's report: what a reader meets has been introduced, and is the lecture's own."""
+"""The lecture and the comparison: what a reader meets has been introduced, is the lecture's own, and is so."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 
 from rnnderive import Recurrence, cells
 from rnnderive import printing as pr
+from rnnderive.chains import setting
 from rnnderive.report import document as doc
 from rnnderive.report import figures, languages
+from rnnderive.report.comparison_report import comparison_document
 from rnnderive.report.lecture_report import activations, backward, forward, gated
 from rnnderive.report.lecture_report.example import example
 from rnnderive.report.parts import Case
 from rnnderive.report.parts.adjoint import signs
+from rnnderive.report.parts.behaviour import bound_words
 from rnnderive.report.parts.model import unrolled
 
 
@@ -116,3 +120,23 @@ def test_a_function_has_one_colour_in_all_pictures_of_the_lecture(case: Case) ->
     pictures = [b.image() for s in sections for b in s.blocks if isinstance(b, doc.Figure)]
     for label in ("sigma", "tanh", "ReLU"):
         assert len(set().union(*(looks(p, label) for p in pictures))) == 1
+
+
+def test_a_gradient_that_keeps_its_size_has_no_time_in_which_it_is_halved() -> None:
+    (table,) = [b for b in comparison_document().sections[0].blocks if isinstance(b, doc.Table)]
+    halves = {doc.plain(row[1]): doc.plain(row[3]) for row in table.rows}
+    assert halves["neither"] == "–"
+    assert halves["vanishes"] != "–"
+
+
+def test_a_bound_is_said_to_be_drawn_where_a_picture_has_it() -> None:
+    at = Case(cells.lstm(), "lstm", long=setting(cells.lstm(), T=12, seed=0))
+    (analysis,) = at.analyses
+    assert "drawn" in doc.plain(bound_words(at, analysis.bounds, drawn=True))
+    assert "drawn" not in doc.plain(bound_words(at, analysis.bounds))
+
+
+def test_no_line_breaks_between_a_number_and_its_percent_sign() -> None:
+    for lang in languages.available():
+        words = languages.load(lang)
+        assert [k for k, s in words.sentences.items() if re.search(r"\d %", words.unbroken(s))] == []

@@ -48,7 +48,7 @@ def _chain(case: Case, analysis: Analysis) -> Iterator[Any]:
         state = doc.listed(map(pr.name_math, analysis.states))
         yield case.say(f"behaviour.{analysis.trace.chain.direction}", state=state)
     yield doc.Paragraph(doc.Bold(*headline(case, analysis.verdict)))
-    yield doc.Bullets([bound_words(case, analysis.bounds), *details(case, analysis)])
+    yield doc.Bullets([bound_words(case, analysis.bounds, drawn=True), *details(case, analysis)])
     yield norms_figure(case, analysis)
     if len(analysis.paths) > 2:
         yield path_table(case, analysis)
@@ -123,11 +123,14 @@ def _cause(case: Case, cause: Cause, functions: dict[str, str]) -> tuple[doc.Inl
     return case.words("verdict.costs", what=what, cost=case.words.number(cause.cost, ".4f"), rate=rate)
 
 
-def bound_words(case: Case, bounds: Bounds) -> tuple[doc.Inline, ...]:
-    """What the bound says: the sufficient condition and the necessary one told apart."""
+def bound_words(case: Case, bounds: Bounds, *, drawn: bool = False) -> tuple[doc.Inline, ...]:
+    """What the bound says: the sufficient condition and the necessary one told apart.
+
+    Where there is none, that of the run stands for it, if a picture before has it.
+    """
     words, limit = case.words, bounds.limit
     if not np.isfinite(limit):
-        return words("bound.none")
+        return (*words("bound.none"), *((" ", *words("bound.drawn")) if drawn else ()))
     if limit == 0.0:
         return words("bound.zero") if len(bounds.blocks) == 1 else words("bound.nilpotent", steps=len(bounds.blocks))
     subject = words("bound.factor" if len(bounds.blocks) == 1 else "bound.long_run")
