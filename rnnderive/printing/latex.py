@@ -66,6 +66,8 @@ def latex(node: Math) -> str:
         case Infix(signs, items):
             parts = [f"{SIGNS[s].latex} {latex(i)}" if s else latex(i) for s, i in zip(signs, items, strict=True)]
             return " ".join(parts)
+        case Script(Call(function, arguments), None, Numeral() as power):  # tanh²(C), not tanh(C)²
+            return latex(Call(Script(function, None, power), arguments))
         case Script(base, sub, sup):
             text = latex(base)
             if isinstance(base, Script | Frac | Row | Infix):

@@ -61,6 +61,8 @@ def mathml(node: Math) -> str:
             return row(mathml(sign), mathml(body))
         case Infix(signs, items):
             return row(*(SIGNS[s].mathml + mathml(i) for s, i in zip(signs, items, strict=True)))
+        case Script(Call(function, arguments), None, Numeral() as power):  # tanh²(C), not tanh(C)²
+            return mathml(Call(Script(function, None, power), arguments))
         case Script(base, sub, sup):
             return scripted(mathml(base), sub, sup)
         case Frac(over, under):

@@ -60,6 +60,8 @@ def typst(node: Math) -> str:
                 f"{SIGNS[s].typst}{gap if s in '+-' else ' '}{typst(i)}" if s else typst(i)
                 for s, i, gap in zip(signs, items, gaps, strict=True)
             )
+        case Script(Call(function, arguments), None, Numeral() as power):  # tanh²(C), not tanh(C)²
+            return typst(Call(Script(function, None, power), arguments))
         case Script(base, sub, sup):
             text = typst(base)
             if isinstance(base, Script | Frac | Row | Infix):

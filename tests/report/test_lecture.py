@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from rnnderive import Recurrence, cells
+from rnnderive import Recurrence, cells, derive
 from rnnderive import printing as pr
 from rnnderive.chains import setting
 from rnnderive.report import document as doc
@@ -140,3 +140,9 @@ def test_no_line_breaks_between_a_number_and_its_percent_sign() -> None:
     for lang in languages.available():
         words = languages.load(lang)
         assert [k for k, s in words.sentences.items() if re.search(r"\d %", words.unbroken(s))] == []
+
+
+@pytest.mark.parametrize("write", [pr.latex, pr.typst, pr.mathml])
+def test_a_power_of_a_function_is_no_power_of_its_argument(write: Callable[[pr.Math], str]) -> None:
+    slope = derive(cells.lstm()).jacobian("h", "C").math(cells.lstm().notation)
+    assert write(pr.Script(pr.Word("tanh"), None, pr.Numeral("2"))) in write(slope)
