@@ -157,6 +157,6 @@ def gru(case: Case) -> doc.Section:
     """Row 18."""
     at = case.at(net=cells.gru())
     blocks = [case.say("lecture.gru"), equations(at.net), *state_jacobians(at), case.say("lecture.gru_gradient"),
-              closed(at, "W_z"), case.say("lecture.gru_backward"), *signs(at), backward(at),
+              closed(at, "W_z"), *signs(at), case.say("lecture.gru_backward"), backward(at),
               truly(case, "gru_truly")]  # fmt: skip
     return case.section("lecture.gru_title", blocks, 2)
