@@ -14,7 +14,7 @@ from benchmarks.plan import works
 from benchmarks.quick import compare
 from benchmarks.race import race
 from benchmarks.report import write
-from benchmarks.results import Results, stamp, trust
+from benchmarks.results import STUDIED, Results, stamp, trust
 from benchmarks.table import PEERS
 from benchmarks.work import NETWORKS, SIZES, Work
 
@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"study: {name}", flush=True)
                 found = importlib.import_module(f"benchmarks.studies.{name}").study(given.quick)
                 results.studies[name] = json.loads(
-                    json.dumps({"of": stamp(), **found})
+                    json.dumps({"of": stamp(STUDIED), **found})
                 )  # keys are texts, as in the file
                 results.save()
     if not results.path.exists():

@@ -18,17 +18,17 @@ import numpy as np
 from benchmarks.clock import median, noise
 from benchmarks.table import OURS
 
-__all__ = ["Results", "ratio", "trust"]
+__all__ = ["STUDIED", "Results", "ratio", "stamp", "trust"]
 
 HERE = Path(__file__).parent
 # What a measurement depends on; prose, tables and the figure are not among it.
 MEASURED = (
     *(f"benchmarks/{name}.py" for name in ("clock", "floor", "race", "table", "work", "worker")),
     "benchmarks/peers/*.py",
-    "benchmarks/studies/*.py",
     "rnnderive/derivation.py",
     *(f"rnnderive/{room}/**/*.py" for room in ("language", "cells", "calculus", "programs")),
 )
+STUDIED = (*MEASURED, "benchmarks/studies/*.py")
 DISTRIBUTIONS = ("numpy", "numba", "torch", "jax", "autograd", "pytensor", "casadi", "sympy", "tensorgrad")
 
 
@@ -71,7 +71,9 @@ class Results:
 
     def has(self, key: str) -> bool:
         """Whether a work or a study was measured on this machine with the code as it is."""
-        return self.races.get(key, self.studies.get(key, {})).get("of") == stamp()
+        if key in self.studies:
+            return bool(self.studies[key]["of"] == stamp(STUDIED))
+        return self.races.get(key, {}).get("of") == stamp()
 
     def save(self) -> None:
         """Write the file beside its place, and move it there when it is whole."""
@@ -97,10 +99,10 @@ def machine() -> dict[str, Any]:
 
 
 @cache
-def stamp() -> str:
+def stamp(measured: tuple[str, ...] = MEASURED) -> str:
     """What a measurement is of: the processor and the state of the code."""
     root, digest = HERE.parent, hashlib.sha256()
-    for path in sorted({path for pattern in MEASURED for path in root.glob(pattern)}):
+    for path in sorted({path for pattern in measured for path in root.glob(pattern)}):
         digest.update(path.read_bytes())
     return f"{processor()}; {digest.hexdigest()[:12]}"
 
