@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 import rnnderive as rd
@@ -96,6 +96,7 @@ def test_random_equations_printed_and_read_back_are_equal(net):
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(recurrences(max_sequences=2, depth=2))
+@example(rd.Recurrence.parse("y[t] = W @ x[t]\nL = sum(layer_norm(y[T]))"))
 def test_random_adjoints_printed_and_read_back_are_equal(net):
     problem = Problem(net)
     try:
@@ -105,6 +106,13 @@ def test_random_adjoints_printed_and_read_back_are_equal(net):
         assert "which block" in str(error) or "size of this constant" in str(error)
         return
     assert all(hand.verdicts(problem, T=3).values()) and not hand.forward
+
+
+def test_a_row_of_open_length_beside_a_column_is_a_number():
+    """It is not told as a column of another shape; what is open is the length of the constant."""
+    problem = Problem(rd.Recurrence.parse("y[t] = W @ x[t]\nL = sum(layer_norm(y[T]))"))
+    with pytest.raises(LanguageError, match="the size of this constant cannot be told"):
+        read_latex(problem.derivation.adjoint.latex(), problem)
 
 
 def test_a_wrong_sign_in_the_golden_file_is_seen():
