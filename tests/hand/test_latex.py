@@ -97,6 +97,9 @@ def test_random_equations_printed_and_read_back_are_equal(net):
 )
 @given(recurrences(max_sequences=2, depth=2))
 @example(rd.Recurrence.parse("y[t] = W @ x[t]\nL = sum(layer_norm(y[T]))"))
+@example(
+    rd.Recurrence.parse("h[t] = sin(U @ h[t-1] + W @ x[t])\nL = sum(weight[t] * squared_error(h[t], target[t]), t)")
+)
 def test_random_adjoints_printed_and_read_back_are_equal(net):
     problem = Problem(net)
     try:
