@@ -83,9 +83,10 @@ def sizes_for(net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, s
     if not same and len(symbols) > 1:  # the first size, the state's, is not the smallest
         a, b = symbols[:2]
         sizes[a], sizes[b] = sizes[b], sizes[a]
-    for bound, rows in _slices(net):
-        while sp.sympify(rows).subs(sizes) < sp.sympify(bound).subs(sizes):
-            grown = next(s for s in symbols if sp.sympify(rows).has(s))
+    for least_size, size in [*_slices(net), *((1, s) for n in net.leaves for s in net.shape(n))]:
+        room = sp.sympify(size) - least_size
+        while room.subs(sizes) < 0:
+            grown = next(s for s in symbols if sp.diff(size, s).is_positive)
             sizes[grown] = sizes[grown] + 1 if same else next(free)
     return sizes
 
