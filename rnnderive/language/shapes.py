@@ -195,12 +195,18 @@ class Shapes:
             for name in order:
                 size = self.sizes.value(table[name])
                 if size.is_Symbol and size not in naming:
-                    naming[size] = sp.Symbol(f"{prefix}_{name}", integer=True, positive=True)
+                    naming[size] = self._named(f"{prefix}_{name}")
         for name in order:  # what only occurs inside sums of sizes
             for table in (self.rows, self.columns):
                 for size in sorted(self.sizes.value(table[name]).free_symbols - naming.keys(), key=str):
-                    naming[size] = sp.Symbol(f"n_{name}{size}", integer=True, positive=True)
+                    naming[size] = self._named(f"n_{name}{size}")
         return naming
+
+    def _named(self, word: str) -> sp.Symbol:
+        """The symbol of a size, which is no name of the text."""
+        while word in self.rows:
+            word += "_"
+        return sp.Symbol(word, integer=True, positive=True)
 
     # -------------------------------------------------------- constraints
 

@@ -166,7 +166,7 @@ class Steps:
         if v.lag is None:
             if (v.start, v.stop) == (0, self.loop.scratch[v.name]):
                 return v.name
-            self.before.append(f"{v.name}_{count} = {v.name}[..., {m.size(v.start)}:{m.size(v.stop)}]")
+            self.before.append(f"{v.name}_{count} = {v.name}{self.cut(v)}")
             return f"{v.name}_{count}"
         key, cut = self.part(v)
         base = f"{m.names[v.name]}{count}" if cut else m.names[key]
@@ -188,7 +188,11 @@ class Steps:
         key = v.name if is_whole(m.net, v.name, v.start, v.stop) else part_key(v.name, v.start, v.stop)
         if key in m.names:
             return key, ""
-        return v.name, f"[..., {m.size(v.start)}:{m.size(v.stop)}]"  # of what is computed for all t at once
+        return v.name, self.cut(v)  # of what is computed for all t at once
+
+    def cut(self, v: View) -> str:
+        """The index that takes the entries of a place."""
+        return f"[..., {self.module.size(v.start)}:{self.module.size(v.stop)}]"
 
 
 class Whole(Steps):
@@ -220,10 +224,11 @@ class Whole(Steps):
 
     def view(self, v: View) -> str:
         if v.lag is None:
-            cut = "" if v.size == self.loop.scratch[v.name] else f"[..., {v.start}:{self.module.size(v.stop)}]"
-            return f"{self.rooms[v.name]}{cut}{self.fold(v, 'T, ')}"
-        key, cut = self.part(v)
-        return f"{self.module.steps(key, v.lag)}{cut}{self.fold(v, 'T, ')}"
+            place, cut = self.rooms[v.name], "" if v.size == self.loop.scratch[v.name] else self.cut(v)
+        else:
+            key, cut = self.part(v)
+            place = self.module.steps(key, v.lag)
+        return f"{place}{cut}{self.fold(v, 'T, ')}"
 
 
 def _wrapped(words: Iterable[str], width: int = 104) -> list[str]:

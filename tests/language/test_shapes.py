@@ -88,6 +88,15 @@ def test_the_initial_state_has_the_shape_of_its_sequence():
     assert net.shape("h0") == (n, 1)
 
 
+def test_a_size_is_never_called_like_a_name_of_the_text():
+    net = Recurrence.parse("""
+        h[t] = tanh(W @ [x[t], x[t]] + n_x + n_h)
+        L    = sum(squared_error(h[t], n_h_), t)
+    """)
+    assert not {str(s) for s in net.sizes} & (set(net.leaves) | set(net.initial_states))
+    assert len(net.sizes) == 2
+
+
 def test_a_transpose_swaps_sizes_and_losses_tie_them():
     net = Recurrence.parse("h[t] = W @ x[t] + h[t-1]\nL = squared_error(W.T @ h[T], target)")
     assert net.shape("target") == net.shape("x")

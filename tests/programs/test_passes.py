@@ -185,6 +185,16 @@ def test_a_range_across_the_parts_of_a_stack_is_no_gate() -> None:
         np.testing.assert_allclose(g, batch[1][name], rtol=1e-12, atol=1e-14)
 
 
+def agrees_with_complex_step(net: Recurrence) -> None:
+    """The gradients of one sequence and of a batch."""
+    d = rd.derive(net)
+    for batch in (None, 3):
+        at = point(net, T=4, batch=batch)
+        grads = d.lambdify()(at.params, at.inputs)[1]
+        for name in net.parameters:
+            np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
+
+
 def test_a_stack_in_a_stack_with_coefficients_of_its_own() -> None:
     net = Recurrence.parse("""
         a[t] = tanh(p * x[t])
@@ -193,12 +203,7 @@ def test_a_stack_in_a_stack_with_coefficients_of_its_own() -> None:
         h[t] = tanh(U @ s[t])
         L    = sum(squared_error(h[t], target[t]), t)
     """)
-    d = rd.derive(net)
-    for batch in (None, 3):
-        at = point(net, T=4, batch=batch)
-        grads = d.lambdify()(at.params, at.inputs)[1]
-        for name in net.parameters:
-            np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
+    agrees_with_complex_step(net)
 
 
 def test_names_of_a_network_are_not_those_of_the_generated_code() -> None:
@@ -210,12 +215,17 @@ def test_names_of_a_network_are_not_those_of_the_generated_code() -> None:
         empty[t]     = exp(h[t]) + h[t-1]
         L            = sum(squared_error(empty[t], target[t]), t)
     """)
-    d = rd.derive(net)
-    for batch in (None, 3):
-        at = point(net, T=4, batch=batch)
-        grads = d.lambdify()(at.params, at.inputs)[1]
-        for name in net.parameters:
-            np.testing.assert_allclose(grads[name], complex_step(d, at, name), rtol=1e-10, atol=1e-13)
+    agrees_with_complex_step(net)
+
+
+def test_memory_for_all_steps_is_cut_by_sizes_as_the_code_calls_them() -> None:
+    net = Recurrence.parse("""
+        u[t] = c[t] * [x_t[t] * x_t[t], 2 * x_t[t]] + e[t] * [x_t[t] + 1, x_t[t] * x_t[t] * x_t[t]]
+        h[t] = tanh(W @ u[t] + U @ h[t-1])
+        L    = sum(squared_error(h[t], target[t]), t)
+    """)
+    assert "temp_all" in rd.derive(net).lambdify().source
+    agrees_with_complex_step(net)
 
 
 def test_the_loops_of_generated_code_allocate_nothing() -> None:
