@@ -18,7 +18,7 @@ _spec.loader.exec_module(formulas)
 
 from rnnderive import cells  # noqa: E402
 from rnnderive import report as rp  # noqa: E402
-from tests.report import tex  # noqa: E402
+from tests.report import tools  # noqa: E402
 
 HOSTILE = (
     r"# $ * _ < > @ \ [ ] ~ ` { } & % ^ | -- --- ... // /* */ http://a.b/c_d?x=1&y=2; \input{x} "
@@ -103,5 +103,5 @@ def typst_report(tmp_path_factory: pytest.TempPathFactory) -> rp.Report:
 @pytest.fixture(scope="session")
 def tex_report(tmp_path_factory: pytest.TempPathFactory) -> rp.Report:
     """The demo, built by TeX; skips where TeX is not complete."""
-    tex.need()
+    tools.need_tex()
     return rp.build(demo(), tmp_path_factory.mktemp("tex") / "out", "demo", engine="tex")

@@ -12,7 +12,7 @@ import pytest
 from rnnderive import report as rp
 from rnnderive.errors import InputError, RnnDeriveError
 from rnnderive.report import engine
-from tests.report import tex
+from tests.report import tools
 
 conftest = sys.modules[next(n for n in sys.modules if n.endswith("conftest") and hasattr(sys.modules[n], "HOSTILE"))]
 
@@ -29,7 +29,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", ["typst", "tex"])
 def test_same_document_same_bytes(name: str, tmp_path: Path) -> None:
     if name == "tex":
-        tex.need()
+        tools.need_tex()
     for folder in ("one", "deeper/two"):
         rp.build(conftest.demo(), tmp_path / folder, "demo", engine=name)
     one, two = contents(tmp_path / "one"), contents(tmp_path / "deeper/two")
@@ -106,7 +106,7 @@ def test_auto_takes_typst_where_tex_is_not_complete(tmp_path: Path, monkeypatch:
 
 
 def test_tex_has_a_time_limit_and_no_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tex.need()
+    tools.need_tex()
     rp.build(small("old"), tmp_path / "out", engine="tex")
     before = contents(tmp_path / "out")
     asked: list[list[str]] = []

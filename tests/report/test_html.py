@@ -14,7 +14,7 @@ import pytest
 from rnnderive import printing as pr
 from rnnderive import report as rp
 from tests.report import browser as br
-from tests.report import tex
+from tests.report import tools
 
 conftest = sys.modules[next(n for n in sys.modules if n.endswith("conftest") and hasattr(sys.modules[n], "HOSTILE"))]
 formulas = sys.modules["report_formulas"]
@@ -162,7 +162,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tab() -> Iterator[br.Browser]:
     if not br.executable():
-        pytest.skip("there is no Chromium here")
+        tools.absent("there is no Chromium here")
     with br.browser() as tab:
         yield tab
 
@@ -221,7 +221,7 @@ def test_the_page_prints(tab: br.Browser, page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ["typst", "tex"])
 def test_the_same_text_is_harmless_in_a_pdf(engine: str, tmp_path: Path) -> None:
     if engine == "tex":
-        tex.need()
+        tools.need_tex()
     from tests.report.pages import words
 
     report = rp.build(nasty(), tmp_path, engine=engine)

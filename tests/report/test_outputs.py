@@ -14,7 +14,7 @@ from rnnderive import printing as pr
 from rnnderive import report as rp
 from rnnderive.report.latex_printer import latex_source
 from rnnderive.report.typst_printer import typst_source
-from tests.report import tex
+from tests.report import tools
 
 formulas = sys.modules["report_formulas"]
 
@@ -98,7 +98,7 @@ def test_the_pages_of_both_engines_have_the_outline_and_numbers_of_the_source(
     from pypdf import PdfReader
 
     if engine == "tex":
-        tex.need(rp.languages.load(lang).latex["files"])
+        tools.need_tex(rp.languages.load(lang).latex["files"])
     report = rp.build(handout(lang), tmp_path, engine=engine)
     assert report.warnings == ()
     reader = PdfReader(report.pdf)

@@ -14,7 +14,7 @@ from rnnderive import report as rp
 from rnnderive.derivation import Derivation
 from rnnderive.errors import RnnDeriveError
 from rnnderive.language import terms as tm
-from tests.report import pages, tex
+from tests.report import pages, tools
 
 SMALLEST = 5.4  # points: scripts of scripts of an 11 pt text, so that nothing was scaled down to fit
 
@@ -58,7 +58,7 @@ def book(T: int) -> rp.Document:
 @pytest.mark.parametrize("T", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_every_formula_of_every_cell_stays_on_the_page(engine: str, T: int, tmp_path: Path) -> None:
     if engine == "tex":
-        tex.need()
+        tools.need_tex()
     report = rp.build(book(T), tmp_path, engine=engine)
     assert report.warnings == ()
     assert pages.outside(report.pdf) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rnnderive import report as rp
-from tests.report import pages, tex
+from tests.report import pages, tools
 
 REPORTS = Path(__file__).parents[2] / "reports"
 PUBLISHED = sorted(p.relative_to(REPORTS) for p in REPORTS.rglob("*.pdf") if "figures" not in p.parts)
@@ -47,7 +47,7 @@ def test_the_lecture_is_set_by_both_engines(
     engine: str, lang: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if engine == "tex":
-        tex.need(rp.languages.load(lang).latex["files"])
+        tools.need_tex(rp.languages.load(lang).latex["files"])
     with caplog.at_level(logging.WARNING):
         report = rp.build(rp.lecture_document(lang), tmp_path, "lecture", engine=engine)
     assert report.warnings == ()

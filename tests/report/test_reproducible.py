@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rnnderive import report as rp
-from tests.report import tex
+from tests.report import tools
 
 PROGRAM = """
 import sys
@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(("engine", "lang"), [("typst", "en"), ("tex", "ru")])
 def test_same_bytes_everywhere(engine: str, lang: str, tmp_path: Path) -> None:
     if engine == "tex":
-        tex.need(rp.languages.load(lang).latex["files"])
+        tools.need_tex(rp.languages.load(lang).latex["files"])
     found = []
     for name, settings in (("one", HERE), ("another folder/two", THERE)):
         target = tmp_path / name
