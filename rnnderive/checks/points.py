@@ -83,11 +83,16 @@ def sizes_for(net: Recurrence, taken: tuple[int, ...] = (), *, least: int = 2, s
     if not same and len(symbols) > 1:  # the first size, the state's, is not the smallest
         a, b = symbols[:2]
         sizes[a], sizes[b] = sizes[b], sizes[a]
-    for least_size, size in [*_slices(net), *((1, s) for n in net.leaves for s in net.shape(n))]:
-        room = sp.sympify(size) - least_size
-        while room.subs(sizes) < 0:
-            grown = next(s for s in symbols if sp.diff(size, s).is_positive)
-            sizes[grown] = sizes[grown] + 1 if same else next(free)
+    wanted = [*_slices(net), *((1, s) for n in net.leaves for s in net.shape(n))]
+    rooms = [sp.sympify(size) - least_size for least_size, size in wanted]
+    for _ in rooms:  # a size that grows may be what another is the less by, and that one's turn is over
+        before = dict(sizes)
+        for room in rooms:
+            while room.subs(sizes) < 0:
+                grown = next(s for s in symbols if sp.diff(room, s).is_positive)
+                sizes[grown] = sizes[grown] + 1 if same else next(free)
+        if sizes == before:
+            break
     return sizes
 
 
