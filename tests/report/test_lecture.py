@@ -11,6 +11,7 @@ import pytest
 from rnnderive import Recurrence, cells, derive
 from rnnderive import printing as pr
 from rnnderive.chains import setting
+from rnnderive.errors import InputError
 from rnnderive.report import document as doc
 from rnnderive.report import figures, languages
 from rnnderive.report.comparison_report import comparison_document
@@ -19,6 +20,7 @@ from rnnderive.report.lecture_report.example import example
 from rnnderive.report.parts import Case
 from rnnderive.report.parts.adjoint import signs
 from rnnderive.report.parts.behaviour import bound_words
+from rnnderive.report.parts.formulas import defined
 from rnnderive.report.parts.model import unrolled
 
 
@@ -39,6 +41,11 @@ def aligned(section: doc.Section) -> Iterator[str]:
 def test_the_first_formula_is_the_lectures_and_the_second_says_what_sigma_is(case: Case) -> None:
     first, second, *_ = aligned(forward.dense(case))
     assert (first, second) == ("y = σ(W X + b)", "σ(a) = 1/(1 + exp(-a))")
+
+
+def test_what_a_function_is_said_to_be_is_what_the_table_has() -> None:
+    with pytest.raises(InputError, match=r"found sigmoid\(a\) = 1 / \(1 \+ exp\(a\)\)"):
+        defined("sigmoid", "1 / (1 + exp(a))")
 
 
 def test_the_rules_come_before_the_derivation_that_uses_them(case: Case) -> None:

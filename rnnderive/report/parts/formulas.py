@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from rnnderive import printing as pr
+from rnnderive.checks import identical
+from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 
 __all__ = ["array_math", "chained", "defined", "equal", "number_math", "row_math", "substituted"]
@@ -24,16 +26,24 @@ def chained(sign: str, *sides: pr.Math) -> pr.Math:
     return pr.Infix(("", *[sign] * (len(sides) - 1)), sides, pr.RELATION)
 
 
-def defined(function: str, text: str, argument: str = "a") -> pr.Math:
-    """An elementwise function applied, and what it is in the text of a recurrence.
+def defined(function: str, text: str) -> pr.Math:
+    """An elementwise function of a, and what it is in the text of a recurrence.
+
+    Raises
+    ------
+    InputError
+        If by the table of functions it is something else.
 
     Examples
     --------
     >>> pr.text(defined("tanh", "2 * sigmoid(2 * a) - 1"))
     'tanh(a) = 2 σ(2 a) - 1'
     """
-    net = Recurrence.parse(f"left = {function}({argument})\nright = {text}\nL = squared_error(left, right)")
-    return equal(*(net[side].right.math(net.notation) for side in ("left", "right")))
+    net = Recurrence.parse(f"left = {function}(a)\nright = {text}\nL = squared_error(left, right)")
+    left, right = net["left"].right, net["right"].right
+    if not (verdict := identical(left, right)).same:
+        raise InputError(f"found {function}(a) = {text}, expected what {function} is: {verdict}")
+    return equal(left.math(net.notation), right.math(net.notation))
 
 
 def number_math(value: float, digits: int = 4) -> pr.Math:
