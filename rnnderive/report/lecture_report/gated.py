@@ -65,7 +65,7 @@ def bidirectional(case: Case) -> doc.Section:
     """Row 13."""
     net = Recurrence.parse(BIDIRECTIONAL)
     at, every = case.at(net=net), case.at(net=cells.loss(net, at="every"))
-    weights = [p for p in net.parameters if p.startswith("W_") and p != "W_y" and net.shape(p)[1] == net.shape("x")[0]]
+    weights = [p for p in net.parameters if p.startswith("W_")]
     counts = {name: len(_summands(at.d.chain(name, case.T))) for name in weights}
     blocks: list[Any] = [
         case.say("lecture.both"), equations(net), unrolled(at), case.say("lecture.both_last"),
