@@ -93,15 +93,14 @@ class Wide(Shapes):
 
     def _unify(self, node: Raw, parts: Iterable[Raw]) -> None:
         """As in the language; a row whose length is open, beside a column of the network's, is a number."""
-        parts, value = list(parts), self.sizes.value
-        whose = self.sizes.whose if isinstance(self.sizes, _Rigid) else {}
-        others = parts
+        assert isinstance(self.sizes, _Rigid)
+        parts, value, whose = list(parts), self.sizes.value, self.sizes.whose
         if any(value(p.rows) in whose and value(p.columns) == 1 for p in parts):
-            numbers = [p for p in parts if value(p.rows) == 1 and value(p.columns).free_symbols - whose.keys()]
-            others = [p for p in parts if not any(p is n for n in numbers)]
-            for p in numbers:
-                self.sizes.equate(p.columns, sp.S.One)
-        super()._unify(node, others)
+            for p in parts:
+                if value(p.rows) == 1 and value(p.columns).free_symbols - whose.keys():
+                    self.sizes.equate(p.columns, sp.S.One)
+            parts = [p for p in parts if not self._scalar(p)]
+        super()._unify(node, parts)
 
     def _canonical(self, lines: list[Line]) -> dict[Any, Any]:
         naming = super()._canonical(lines)
