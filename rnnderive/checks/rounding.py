@@ -220,19 +220,20 @@ class Rounding:
         return tuple(Rounding(self.program, member(self.program.origin, self.at, k)) for k in range(self.at.batch))
 
     @cached_property
-    def _given(self) -> tuple[dict[Any, int], dict[str, Any]]:
-        """The number behind every size, and the arrays of the reference interpreter."""
+    def _given(self) -> tuple[Precise, dict[str, Any]]:
+        """The arrays of the reference interpreter in many digits, and their algebra."""
         net = self.program.origin
         run = reference_run(net, prepare(net, self.at.params, self.at.inputs))
-        return run.algebra.sizes, run.values
+        algebra = Precise(run.algebra.sizes)
+        return algebra, in_digits(algebra, run.values)
 
     @cached_property
     def _derived(self) -> dict[str, Any]:
         """What the compiled recurrence gives, with its rounding."""
         program = self.program
-        sizes, arrays = self._given
-        algebra = _Roundings(sizes)
-        values = {n: np.frompyfunc(Rounded, 1, 1)(a) for n, a in in_digits(algebra, arrays).items()}
+        precise, arrays = self._given
+        algebra = _Roundings(precise.sizes)
+        values = {n: np.frompyfunc(Rounded, 1, 1)(a) for n, a in arrays.items()}
         compiled = optimise(program.net, program.outputs.values(), program.origin.initial_states)
         run = Run(compiled, algebra, values, self.at.T)
         return {n: np.array(run[name], dtype=object) for n, name in program.outputs.items()}
@@ -240,9 +241,7 @@ class Rounding:
     def _differences(self, name: str, place: int, step: int | None) -> Any:
         """The slope of the loss in one entry, by central differences."""
         net, T = self.program.origin, self.at.T
-        sizes, arrays = self._given
-        algebra = Precise(sizes)
-        values = in_digits(algebra, arrays)
+        algebra, values = self._given
 
         def loss(by: Any) -> Any:
             moved = values[name].copy()
