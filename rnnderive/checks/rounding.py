@@ -35,7 +35,6 @@ UNIT, TINY = 2.0**-50, 2.0**-1022
 ENTRY = 1e-9  # of an entry, between the derived digits and differences
 # Differences with a step of 1e-40 are right to about 1e-80 of the loss, or of its third derivative.
 FLOOR = 1e-60
-OF_ONE = frozenset({"gelu", "normal_cdf"})  # their NumPy source adds ½ to a series: it is right to a rounding of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ class _Roundings(Precise):
         if not moved < (np.inf if FUNCTIONS[name].total else size):
             return Rounded(value, np.inf)
         spread = max(abs(Precise.one(self, name, x.value + by) - value) for by in (moved, -moved))
-        return Rounded(value, float(spread) + _unit(value) + UNIT * (name in OF_ONE) * (1 + size))
+        return Rounded(value, float(spread) + _unit(value) + UNIT * FUNCTIONS[name].near_one * (1 + size))
 
 
 @dataclass(frozen=True)

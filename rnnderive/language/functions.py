@@ -38,6 +38,9 @@ class Function:
         Whether it is finite for every finite argument.
     kinks : tuple of float
         Where it has no derivative.
+    near_one : bool
+        Whether its NumPy source is right to a rounding of 1 (times the argument where that is larger), not of
+        the value: a number near 1 is added on the way.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Function:
     symbol: str = ""
     total: bool = True
     kinks: tuple[float, ...] = ()
+    near_one: bool = False
 
     def __call__(self, x: Any) -> Any:
         """Apply to a term of the language, or to a SymPy expression."""
@@ -111,9 +115,10 @@ FUNCTIONS: dict[str, Function] = {
         Function("elu", lambda x: _piecewise(x, x, sp.exp(x) - 1),
                  lambda x, y: 1 + (1 - _f("step")(x)) * y, _ELU, "ELU", kinks=(0,)),
         Function("gelu", lambda x: x * (1 + sp.erf(x / sp.sqrt(2))) / 2,
-                 lambda x, y: _f("normal_cdf")(x) + x * _f("normal_pdf")(x), "x * normal_cdf(x)", "GELU"),
+                 lambda x, y: _f("normal_cdf")(x) + x * _f("normal_pdf")(x), "x * normal_cdf(x)", "GELU",
+                 near_one=True),
         Function("normal_cdf", lambda x: (1 + sp.erf(x / sp.sqrt(2))) / 2, lambda x, y: _f("normal_pdf")(x),
-                 _NORMAL_CDF, "Phi"),
+                 _NORMAL_CDF, "Phi", near_one=True),
         Function("normal_pdf", lambda x: sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi), lambda x, y: -x * y,
                  "np.exp(-x * x / 2) / np.sqrt(2 * np.pi).astype(x.real.dtype)", "phi"),
         Function("silu", lambda x: x / (1 + sp.exp(-x)), lambda x, y: _f("sigmoid")(x) * (1 + x - y),
