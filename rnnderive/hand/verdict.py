@@ -12,9 +12,10 @@ import numpy as np
 from rnnderive.hand.diagnosis import Diagnosis
 from rnnderive.printing import Told
 
-__all__ = ["ArrayVerdict", "Correction", "Counterexample", "Verdict"]
+__all__ = ["SHOWN", "ArrayVerdict", "Correction", "Counterexample", "Verdict", "runs"]
 
 NOTES = 6  # that are printed; the others are in `notes`
+SHOWN = 4  # wrong entries that are listed
 
 
 @dataclass(frozen=True)
@@ -74,22 +75,30 @@ def _plural(n: int, word: str) -> str:
 
 
 def _entries(wrong: tuple[tuple[int, ...], ...]) -> str:
-    shown = ", ".join(str(list(w)) if len(w) != 1 else f"[{w[0]}]" for w in wrong[:4])
-    return f"{len(wrong)} entries: {shown}{', …' if len(wrong) > 4 else ''}" if len(wrong) > 1 else f"entry {shown}"
+    shown = ", ".join(str(list(w)) for w in wrong[:SHOWN])
+    return f"{len(wrong)} entries: {shown}{', …' if len(wrong) > SHOWN else ''}" if len(wrong) > 1 else f"entry {shown}"
 
 
 def _steps(steps: tuple[int, ...]) -> str:
-    """Steps in words, runs of them as ranges."""
-    if not steps:
-        return ""
-    runs: list[list[int]] = []
-    for s in steps:
-        if runs and s == runs[-1][-1] + 1:
-            runs[-1].append(s)
+    """Steps in words."""
+    return f"step{'s' * (len(steps) > 1)} {runs(steps)}" if steps else ""
+
+
+def runs(steps: tuple[int, ...]) -> str:
+    """Steps, runs of them as ranges.
+
+    Examples
+    --------
+    >>> runs((1, 3, 4, 5))
+    '1, 3–5'
+    """
+    found: list[list[int]] = []
+    for step in steps:
+        if found and step == found[-1][-1] + 1:
+            found[-1].append(step)
         else:
-            runs.append([s])
-    words = ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
-    return f"step {words}" if len(steps) == 1 else f"steps {words}"
+            found.append([step])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in found)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnderive.hand.verdict import ArrayVerdict, Counterexample, Verdict
+from rnnderive.hand.verdict import SHOWN, ArrayVerdict, Counterexample, Verdict, runs
 from rnnderive.report import document as doc
 from rnnderive.report.languages import Words, load
 from rnnderive.report.languages.told import told
 
 __all__ = ["verdict_document"]
 
-SHOWN = 4  # wrong entries that are listed
 METHODS = {"to 1e-9 of each entry": "entries", "in float32": "float32", "by exact identity": "exact"}
 
 
@@ -82,30 +81,13 @@ def _row(words: Words, row: ArrayVerdict) -> list[doc.Text]:
         entries = words("hand.all_entries") if len(row.wrong) == row.count else _entries(words, row)
     steps: doc.Text = ""
     if row.ok is False and row.steps:
-        steps = words("hand.steps", n=len(row.steps), shown=_runs(row.steps))
+        steps = words("hand.steps", n=len(row.steps), shown=runs(row.steps))
     return [row.label or f"d{row.name}", verdict, error, entries, steps, told(words, row.note) if row.note else ""]
 
 
 def _entries(words: Words, row: ArrayVerdict) -> doc.Text:
     shown = ", ".join(str(list(index)) for index in row.wrong[:SHOWN])
     return words("hand.some_entries", n=len(row.wrong), shown=shown + ", …" * (len(row.wrong) > SHOWN))
-
-
-def _runs(steps: tuple[int, ...]) -> str:
-    """Steps, runs of them as ranges.
-
-    Examples
-    --------
-    >>> _runs((1, 3, 4, 5))
-    '1, 3–5'
-    """
-    runs: list[list[int]] = []
-    for step in steps:
-        if runs and step == runs[-1][-1] + 1:
-            runs[-1].append(step)
-        else:
-            runs.append([step])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
 
 
 def _diagnosis(words: Words, verdict: Verdict) -> Iterator[doc.Block]:

@@ -18,6 +18,7 @@ from rnnderive.hand.problem import Problem
 from rnnderive.report import languages, markdown_source, plain
 from rnnderive.report.languages import told as reading
 from rnnderive.report.languages.told import patterned, told
+from rnnderive.report.verdict_report import METHODS
 
 EN, RU = languages.load("en"), languages.load("ru")
 ENGLISH = re.compile(r"\b(the|is|are|it|of|for|in|stands|should|step|steps|path|factor|every|with|not|was|has)\b")
@@ -107,6 +108,7 @@ def test_every_pattern_is_of_a_sentence_that_the_code_says() -> None:
         if piece not in strings()
     }
     assert left == {}
+    assert [method for method in METHODS if method not in strings()] == []
 
 
 def test_notes_on_a_run_are_said_in_russian() -> None:
