@@ -291,6 +291,8 @@ class Derivation(Told):
         if memory not in ("all", "checkpoint"):
             raise InputError(f"memory is {memory!r}; expected 'all' or 'checkpoint'")
         check_snapshots(snapshots)
+        if snapshots != "sqrt" and memory != "checkpoint":
+            raise InputError(f"snapshots is {snapshots!r}, but every step is kept; expected memory='checkpoint'")
         if not (reuse is None or isinstance(reuse, bool)):
             raise InputError(f"reuse is {reuse!r}; expected True, False, or None to decide by how much a call needs")
         key = (backend, threads, memory, snapshots, reuse)

@@ -128,7 +128,8 @@ class _Knife:
         names = [*self.states, *inputs]
         cotangents = {n: self.fresh(f"d{n}_T" if n in self.states else f"d{n}") for n in names}
         leaving = {n: tm.At(n, T, *net.shape(n)) for n in self.states} | {e.name: e.left for e in totals}
-        declared = net.declared | {self.steps}
+        outside = {n for n in net.initial_states if n[:-1] not in net}  # of inputs: they may be read by name
+        declared = net.declared | {self.steps} | outside
         within = tm.plus(tm.Number(0), *(tm.SumEntries(e.left) for e in totals))
         forward = self.recurrence([*early, *timed, *totals, Equation(tm.Parameter("J", 1, 1), within)], "J", declared)
         lam = frozenset(cotangents.values())

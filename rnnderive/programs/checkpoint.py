@@ -222,6 +222,8 @@ class _Sweep:
         table = {n: self.segment(n, x, a, b) for n, x in arrays.inputs.items() if n != "T"}
         for n, (source, lag) in self.cut.shifted.items():
             table[n] = self.lagged(source, lag, a, b)
+        named = [n for n in self.program.origin.initial_states if n in self.program.parts[name].origin.inputs]
+        table |= {n: self.start_of(n) for n in named}
         table |= {"T": b - a, self.cut.steps: self.steps, **inputs}
         return self.program.parts[name].compute(arrays._replace(inputs=table, T=b - a))
 

@@ -116,6 +116,22 @@ def test_with_lengths_and_threads() -> None:
         np.testing.assert_allclose(parts[n], g, rtol=1e-10, atol=1e-13, err_msg=n)
 
 
+@pytest.mark.parametrize("snapshots", ["sqrt", 2])
+@pytest.mark.parametrize("start", [None, (2,), (3, 2)], ids=["zero", "one for all", "one each"])
+def test_lengths_where_an_input_is_read_before_the_first_step(start: Any, snapshots: Any) -> None:
+    net = Recurrence.parse("h[t] = tanh(W @ x[t] + U @ h[t-1] + C @ x[t-1])\nL = sum(h[T])")
+    at = point(net, T=7, batch=3)
+    inputs = {n: a for n, a in at.inputs.items() if n != "x0"}
+    if start is not None:
+        inputs["x0"] = np.random.default_rng(0).normal(size=start)
+    d = derive(net, [*net.parameters, "x", *net.initial_states])
+    loss, grads = d.lambdify()(at.params, inputs, lengths=[7, 2, 4])
+    other, parts = d.lambdify(memory="checkpoint", snapshots=snapshots)(at.params, inputs, lengths=[7, 2, 4])
+    assert other == pytest.approx(loss, rel=1e-12)
+    for n, g in grads.items():
+        np.testing.assert_allclose(parts[n], g, rtol=1e-10, atol=1e-13, err_msg=n, strict=True)
+
+
 def test_float32_is_kept() -> None:
     net = NETS["lstm"]
     at = point(net, T=6, batch=2)
@@ -152,9 +168,14 @@ WRONG: list[dict[str, Any]] = [
 def test_options_are_checked(options: dict[str, Any], memory: str) -> None:
     """Also beside a program that was made with an option that is equal to it, as True is to 1."""
     d = derive(cells.vanilla())
-    d.lambdify(memory=memory, snapshots=1)
+    d.lambdify(memory="checkpoint", snapshots=1)
     with pytest.raises(InputError, match=rf"{next(iter(options))} is .*; expected"):
         d.lambdify(**{"memory": memory, **options})
+
+
+def test_snapshots_without_checkpoints_are_refused() -> None:
+    with pytest.raises(InputError, match="snapshots is 3, but every step is kept; expected memory='checkpoint'"):
+        derive(cells.vanilla()).lambdify(snapshots=3)
 
 
 def test_runs_of_one_program_do_not_disturb_each_other() -> None:
