@@ -209,28 +209,6 @@ def test_the_english_verdict_says_what_the_analysis_says() -> None:
     assert "0.999399 < 1" in plain(bound_words(c, analysis.bounds))
 
 
-def test_no_sentence_of_a_russian_report_is_english() -> None:
-    document = rp.cell_document(cells.gru(), "gru", lang="ru")
-    english = r"\b(the|of|and|is|in|at|for|with|step|steps|by|holds|input|parameter|state)\b"
-    texts = list(strings(document.sections))
-    assert len(texts) > 100
-    assert not [s for s in texts if re.search(english, s)]
-
-
-def strings(value: Any) -> Iterator[str]:
-    """The words of a block, without formulas, programs and labels."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for v in value:
-            yield from strings(v)
-    elif isinstance(value, rp.Bold | rp.Emph | rp.Paragraph):
-        yield from strings(value.content)
-    elif is_dataclass(value) and not isinstance(value, pr.Math | rp.Formula | rp.Code | rp.Ref | rp.Listing):
-        shown = ("title", "blocks", "caption", "header", "rows", "items", "rule", "mark", "steps", "alt")
-        yield from strings([getattr(value, f) for f in shown if hasattr(value, f)])
-
-
 def plain(text: Any) -> str:
     return rp.plain(text).replace("\xa0", " ")
 

@@ -31,9 +31,9 @@ TERMS = (
 
 
 def english(text: str) -> set[str]:
-    """Words of Latin letters that are no names."""
+    """Words of Latin letters that are no names: of three letters and more, and the short ones that English needs."""
     bare = re.sub(rf"(?i)\{{[^{{}}?]*\}}|\{{\w+\?|\$[^$]*\$|`[^`]*`|{TERMS}", " ", text)
-    return {w for w in re.findall(r"[A-Za-z_][A-Za-z0-9_]{2,}", bare) if "_" not in w} - NAMES
+    return {w for w in re.findall(r"[A-Za-z_][A-Za-z0-9_]{2,}|\b(?:of|is|in|at|by)\b", bare) if "_" not in w} - NAMES
 
 
 def said(value: Any) -> Iterator[str]:
