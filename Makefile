@@ -28,8 +28,8 @@ reports: $(STAMP) ## build every published report anew (some minutes), with its 
 test: $(STAMP) ## run every test and doctest
 	@$(PY) -m pytest -n auto
 
-slow: $(STAMP) ## set every formula for twelve steps, by both engines, and look at the pages; compile every network
-	@$(PY) -m pytest tests/report tests/programs -n auto -m slow
+slow: $(STAMP) ## what takes minutes: formulas of twelve steps by both engines, every network compiled, claims in full
+	@$(PY) -m pytest tests -n auto -m slow
 
 # The frameworks stay out of .venv: what is built and tested there needs none of them.
 peers: .venv-peers/.installed ## compare with PyTorch, Keras and ONNX Runtime, in .venv-peers (large downloads)

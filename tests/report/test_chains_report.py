@@ -138,9 +138,7 @@ def rows_without_rounding(claims: list[Claim], row: str) -> Iterator[str]:
 
 
 TOPIC_SETS = [pytest.param(topic, id=topic) for topic in CHEAP] + [
-    pytest.param(topic, marks=pytest.mark.skipif("RNNDERIVE_FULL" not in os.environ, reason="two minutes"), id=topic)
-    for topic in chains_report.TOPICS
-    if topic not in CHEAP
+    pytest.param(topic, marks=pytest.mark.slow, id=topic) for topic in chains_report.TOPICS if topic not in CHEAP
 ]
 
 

@@ -1,18 +1,16 @@
 """Every claim of theory holds for what the package measures; each row of the references is there.
 
-The quick form of each topic; with RNNDERIVE_FULL set, the sizes of the report as well (two minutes).
+The quick form of each topic; in the slow tests, the sizes of the report as well (two minutes).
 """
 
 from __future__ import annotations
-
-import os
 
 import numpy as np
 import pytest
 
 from rnnderive.chains.theory import TOPICS, Claim
 
-FULL = pytest.param(False, marks=pytest.mark.skipif("RNNDERIVE_FULL" not in os.environ, reason="two minutes"))
+FULL = pytest.param(False, marks=pytest.mark.slow)
 
 ROWS = {
     "bounds": {"pascanu", "transient", "irnn", "orthogonal"},
