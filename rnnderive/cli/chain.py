@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnnderive.cli.app import CELL_HELP, app, load, number_or_words, pairs, size_option
+from rnnderive.cli.given import Arrays, Layers, Read, Source, Text, Unknowns, Vectors, Weights, reading
 from rnnderive.cli.output import Told, finite, out, working, write_json
-from rnnderive.cli.wording import READING, in_options, on_the_command_line
+from rnnderive.cli.wording import in_options, on_the_command_line
 from rnnderive.errors import InputError
 
 if TYPE_CHECKING:
     from rnnderive.chains import Analysis
 
 __all__ = ["chain"]
-
-
-class Unknown(StrEnum):
-    """What becomes of a word without a vector."""
-
-    zero = "zero"
-    skip = "skip"
-    error = "error"
 
 
 @app.command()
@@ -40,31 +32,10 @@ def chain(
         int | None, typer.Option("--batch", metavar="B", min=1, help="Sequences of it.", show_default="one")
     ] = None,
     size: Annotated[list[str] | None, size_option("h=32, x=8, y=4")] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="From PyTorch, Keras, ONNX or .npz.", show_default=False),
-    ] = None,
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--layer", metavar="NAME", help="Which recurrent layer of it; several are stacked.", show_default=False
-        ),
-    ] = None,
-    read: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--read",
-            metavar="NAME=VALUE",
-            help="What it does not tell: kind, activation, readout, loss, at, target; as in readout=fc.",
-            show_default=False,
-        ),
-    ] = None,
-    array: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--array", metavar="PARAMETER=ARRAY", help="Which of its arrays is a parameter of CELL.", show_default=False
-        ),
-    ] = None,
+    weights: Weights = None,
+    layer: Layers = None,
+    read: Read = None,
+    array: Arrays = None,
     scheme: Annotated[
         str | None,
         typer.Option(
@@ -80,26 +51,10 @@ def chain(
             show_default=False,
         ),
     ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            "--text",
-            metavar="WORDS",
-            help="The input, word by word; of random vectors without --vectors.",
-            show_default=False,
-        ),
-    ] = None,
-    vectors: Annotated[
-        Path | None,
-        typer.Option("--vectors", metavar="FILE", help="Word vectors for it: word2vec or GloVe.", show_default=False),
-    ] = None,
-    unknown: Annotated[
-        Unknown | None,
-        typer.Option("--unknown", help="What becomes of a word without a vector.", show_default="zero"),
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="The input as .npy or .csv.", show_default=False)
-    ] = None,
+    text: Text = None,
+    vectors: Vectors = None,
+    unknown: Unknowns = None,
+    source: Source = None,
     gain: Annotated[
         float | None, typer.Option("--gain", help="A factor of recurrent weights that are drawn.", show_default="1")
     ] = None,
@@ -137,12 +92,12 @@ def chain(
     import rnnderive as rd
     from rnnderive.chains.setting import setting
 
-    reading, net = _reading(read, array), load(cell, loss=False) if cell is not None else None
+    given, net = reading(read, array), load(cell, loss=False) if cell is not None else None
     if figures is not None:
         _check_folder(figures)
     with working("reading and drawing"), on_the_command_line():
         found = setting(
-            net, weights=weights, layer=tuple(layer or ()), read=reading,
+            net, weights=weights, layer=tuple(layer or ()), read=given,
             text=text, vectors=vectors, unknown=unknown, source=source, T=horizon, batch=batch,
             sizes=dict(pairs(size, int)),
             scheme=scheme, roles={name: number_or_words(words) for name, words in pairs(role, str)}, gain=gain,
@@ -174,18 +129,6 @@ def chain(
 
 
 # ---------------------------------------------------------------- options
-
-
-def _reading(read: list[str] | None, array: list[str] | None) -> dict[str, Any]:
-    """The options of :func:`rnnderive.weights.load`."""
-    words = {"true": True, "false": False, "none": None}
-    found = {name: words.get(value.lower(), value) for name, value in pairs(read, str)}
-    for name in found:
-        if name not in READING:
-            raise InputError(f"found --read {name}=…; expected one of {', '.join(READING)}")
-    if array:
-        found["names"] = dict(pairs(array, str))
-    return found
 
 
 def _check_folder(folder: Path) -> None:

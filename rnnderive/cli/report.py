@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnnderive.cli.app import CELL_HELP, app, load
+from rnnderive.cli.given import Arrays, Layers, Read, Source, Text, Unknowns, Vectors, Weights, reading
 from rnnderive.cli.output import complain, working
+from rnnderive.cli.wording import on_the_command_line
 from rnnderive.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,16 +78,14 @@ def report(
         int | None, typer.Option("--T", metavar="STEPS", help="Of a cell: steps written out.", show_default="3")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of a cell: its numbers.", show_default="0")] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="A model's, for the long run.", show_default=False),
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option("--layer", metavar="NAME", help="Which recurrent layer of it.", show_default=False)
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="The long run, word by word.", show_default=False)
-    ] = None,
+    weights: Weights = None,
+    layer: Layers = None,
+    read: Read = None,
+    array: Arrays = None,
+    text: Text = None,
+    vectors: Vectors = None,
+    unknown: Unknowns = None,
+    source: Source = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="For chains: smaller nets, in a fraction of the time.")
     ] = False,
@@ -95,18 +95,21 @@ def report(
     The path of what was written is printed last.  The report of chains puts theory next to measurement
     for each published result; a claim that does not hold is marked there, named on stderr, and makes
     the exit status 1.  Parts of a cell's report are result, notation, model, steps, general, jacobians,
-    adjoint, components, terms, behaviour, numbers, verification and code.
+    adjoint, components, terms, behaviour, numbers, verification and code.  The part behaviour is a
+    run on weights and an input that are drawn, unless files or a text give them; the words of a text
+    have random vectors unless --vectors has them.
 
     \b
     Examples:
       rnnderive report lecture --lang ru
       rnnderive report gru -o /tmp/gru --detail brief
       rnnderive report my_cell.txt --parts model,adjoint --format html
-      rnnderive report --weights model.safetensors --text "a cat exists"
+      rnnderive report --weights model.safetensors --text "a cat exists" --vectors glove.txt
     """
     formats = [f.value for f in form or [Output.pdf]]
     options = {"--detail": detail, "--parts": parts, "--T": horizon, "--seed": seed, "--weights": weights,
-               "--layer": layer, "--text": text}  # fmt: skip
+               "--layer": layer, "--read": read, "--array": array, "--text": text, "--vectors": vectors,
+               "--unknown": unknown, "--input": source}  # fmt: skip
     if name in WHOLE:
         for option, value in options.items():
             if value is not None:
@@ -118,7 +121,10 @@ def report(
         return
     path = _whole(name, output, lang, engine.value, formats) if name in WHOLE else None
     if path is None:
-        found = _setting(name, weights, layer, text)
+        found = _setting(
+            name, seed or 0, weights=weights, layer=tuple(layer or ()), read=reading(read, array), text=text,
+            vectors=vectors, unknown=unknown, source=source,
+        )  # fmt: skip
         chosen = None if parts is None else [p.strip() for p in parts.split(",") if p.strip()]
         given = {**options, "--lang": None if lang == "en" else lang}
         path = _cell(
@@ -133,8 +139,8 @@ def _command(name: str | None, options: Mapping[str, Any]) -> str:
     """What makes this report again."""
     words = ["rnnderive", "report", *([name] if name is not None else [])]
     for option, value in options.items():
-        if value is not None:
-            words += [option, str(getattr(value, "value", value))]
+        for each in value if isinstance(value, list) else () if value is None else (value,):
+            words += [option, str(getattr(each, "value", each))]
     return shlex.join(words)
 
 
@@ -147,21 +153,19 @@ def _whole(name: str | None, output: Path | None, lang: str, engine: str, format
         return write(output or Path("reports") / str(name), engine=engine, lang=lang, formats=formats)
 
 
-def _setting(name: str | None, weights: Path | None, layer: str | None, text: str | None) -> Setting | None:
+def _setting(name: str | None, seed: int, **given: Any) -> Setting | None:
     """Weights and input of the long run, where they are given."""
     from rnnderive.chains.setting import setting
     from rnnderive.report.parts.case import LONG
 
-    if weights is None:
-        if layer is not None:
-            raise InputError("found --layer without --weights: it names a layer of a file of weights")
-        if name is None:
-            raise InputError("there is nothing to report on: give lecture, comparison, chains, a CELL, or --weights")
-        if text is None:
-            return None
+    if name is None and given["weights"] is None:
+        raise InputError("there is nothing to report on: give lecture, comparison, chains, a CELL, or --weights")
+    if all(value is None or value in ((), {}) for value in given.values()):
+        return None
     net = load(name) if name is not None else None
-    with working("reading"):
-        return setting(net, weights=weights, layer=layer, text=text, T=None if text is not None else LONG)
+    drawn = given["text"] is None and given["source"] is None
+    with working("reading"), on_the_command_line():
+        return setting(net, **given, T=LONG if drawn else None, seed=seed)
 
 
 def _cell(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from rnnderive import cells
@@ -36,6 +37,7 @@ from rnnderive.report.parts.numbers import factors
 from rnnderive.report.parts.steps import states
 from rnnderive.report.parts.terms import term_table
 from rnnderive.report.parts.verification import slug
+from rnnderive.weights import SAMPLE, initialise
 
 LOOPS = [n for n in cells.LIBRARY if n != "dense"]
 QUICK = ("notation", "model", "steps", "general", "jacobians", "adjoint", "components", "terms", "numbers", "code")
@@ -287,12 +289,46 @@ def test_the_weights_of_a_model_are_run(tmp_path: Any) -> None:
     assert "--parts behaviour" in written and "--text 'a cat exists'" in written
 
 
+def test_a_report_takes_words_as_a_chain_does(tmp_path: Any) -> None:
+    text = ("vanilla", "--text", "a dog exists", "--vectors", str(SAMPLE), "--unknown", "skip")
+    result = run(*text, "-o", str(tmp_path), "--format", "md", "--parts", "behaviour")
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "vanilla.md").read_text("utf-8").replace("\xa0", " ")
+    assert "2 words, vectors of" in written and "without a vector" in written and "dog" in written
+    assert "random vector" not in written
+    assert f"--vectors {SAMPLE} --unknown skip" in written.replace("\\_", "_")
+
+
+def test_a_report_takes_an_input_and_names_of_arrays(tmp_path: Any) -> None:
+    net, rng = cells.vanilla(), np.random.default_rng(0)
+    params = initialise(net, 0, sizes={"h": 3, "x": 2, "y": 1})
+    np.savez(tmp_path / "model.npz", **{f"my.{n}": a for n, a in params.items()})
+    named = [word for n in params for word in ("--array", f"{n}=my.{n}")]
+    np.save(tmp_path / "x.npy", rng.normal(size=(20, 2)))
+    result = run("vanilla", "--weights", str(tmp_path / "model.npz"), *named, "--input",
+                 str(tmp_path / "x.npy"), "-o", str(tmp_path), "--format", "md", "--parts", "behaviour")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "vanilla.md").read_text("utf-8").replace("\xa0", " ")
+    assert "20 steps, 3 state entries, on the weights and the input that were given" in written
+
+
+def test_the_same_options_are_told_in_the_same_words() -> None:
+    given = ("--weights", "--layer", "--read", "--array", "--text", "--vectors", "--unknown", "--input")
+    commands = typer.main.get_command(app).commands
+    told = [{o: p.help for p in commands[c].params for o in p.opts if o in given} for c in ("chain", "report")]
+    assert told[0] == told[1] and set(told[0]) == set(given)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("gru", "--vectors", "v.txt"), "--vectors has no effect without --text"),
+        (("gru", "--text", "a cat", "--input", "x.npy"), "--input has no effect beside --text"),
+        (("gru", "--read", "readout=fc"), "--read has no effect without --weights"),
+        (("lecture", "--vectors", "v.txt"), "found --vectors with the report lecture"),
         (("lecture", "--parts", "model"), "found --parts with the report lecture"),
         (("gru", "--quick"), "found --quick with the report 'gru'"),
-        (("gru", "--layer", "rnn"), "found --layer without --weights"),
+        (("gru", "--layer", "rnn"), "--layer has no effect without --weights"),
         ((), "there is nothing to report on"),
         (("gru", "--lang", "xx"), "no words for the language 'xx'"),
         (("gru", "--T", "0"), "T is 0; a derivation is written out for 1 to 12 steps"),
