@@ -179,10 +179,15 @@ class Accent(Math):
 
 @dataclass(frozen=True)
 class Cases(Math):
-    """A value that holds under a condition and is zero elsewhere."""
+    """A value that holds under a condition and is zero elsewhere: the condition in brackets times the value."""
 
     value: Math
     condition: Math
+
+    @property
+    def level(self) -> int:
+        """What follows or stands before is no part of the value, which needs brackets unless it is one factor."""
+        return min(SCRIPT, self.value.level)
 
 
 @dataclass(frozen=True)

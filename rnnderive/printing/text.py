@@ -97,4 +97,4 @@ def _power(node: Math) -> str:
 
 def _factor(node: Math) -> str:
     inner = text(node)
-    return f"({inner})" if isinstance(node, Infix | Row | Big) else inner
+    return f"({inner})" if isinstance(node, Infix | Row | Big | Cases) else inner

@@ -84,6 +84,7 @@ def test_dots_that_leave_a_doubt_are_an_error(right):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recurrences(max_sequences=2, depth=3))
+@example(rd.Recurrence.parse("h[t] = tanh(W @ ((b * b) if t == 1 else 0) + x[t])\nL = sum(h[T])"))
 def test_random_equations_printed_and_read_back_are_equal(net):
     hand = read_latex(net.latex(), Problem(net))
     assert not hand.forward and not hand.claimed  # every equation is one of the network's

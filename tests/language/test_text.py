@@ -7,6 +7,7 @@ import pickle
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from rnnderive import printing as pr
 from rnnderive.cells import LIBRARY
 from rnnderive.errors import LanguageError
 from rnnderive.language import Floats, Recurrence, Run
@@ -149,3 +150,12 @@ def test_an_error_says_where_in_the_text_as_given(text, line, column):
     caret = str(caught.value).split("\n")[-1]
     shown = str(caught.value).split("\n")[-2]
     assert len(shown) + 1 >= len(caret)
+
+
+def test_a_condition_before_a_product_entry_by_entry_is_not_taken_for_a_factor():
+    net = Recurrence.parse("y[t] = W @ (b * b if t == 1 else 0)\nz[t] = W @ (b if t == 1 else 0)\nL = sum(y[T] + z[T])")
+    formula, plain = (net[name].right.math(net.notation) for name in "yz")
+    assert pr.text(formula) == "W ([t = 1] b ⊙ b)"
+    assert pr.typst(formula) == "W lr((lr([t = 1]) thin b dot.o b))"
+    assert pr.mathml(formula).count('fence="true"') == 4
+    assert pr.text(plain) == "W [t = 1] b"
