@@ -273,3 +273,5 @@ def test_a_verdict_is_written_in_the_language_that_is_asked_for(tmp_path):
     assert ("Верно" if status == 0 else "Неверно") in page.read_text("utf-8")
     status, _, error = run("verify", BY_HAND / "elman.tex", "--cell", "vanilla", "--report", tmp_path / "v.docx")
     assert status == 2 and "expected a name that ends in .pdf, .tex" in error
+    status, told, error = run("verify", BY_HAND / "elman.tex", "--cell", "vanilla", "--report", page, "--lang", "tlh")
+    assert (status, told) == (2, "") and "'tlh'; there are en, ru" in " ".join(error.split())

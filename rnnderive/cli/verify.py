@@ -102,7 +102,7 @@ def verify_command(
     from rnnderive.hand.verify import verify
 
     if report is not None:
-        _check(report)
+        _check(report, lang)
     if form is Format.typst:
         raise InputError("found --format typst; a verdict is printed as text, latex or json")
     path = None if file == "-" else Path(file)
@@ -137,12 +137,13 @@ def verify_command(
         raise typer.Exit(1)
 
 
-def _check(path: Path) -> None:
-    """Say before the work that a document cannot be of that kind."""
-    from rnnderive.report import FORMATS
+def _check(path: Path, lang: str) -> None:
+    """Say before the work that a document cannot be of that kind, or in that language."""
+    from rnnderive.report import FORMATS, languages
 
     if path.suffix.removeprefix(".") not in FORMATS:
         raise InputError(f"found --report {path.name}; expected a name that ends in .{', .'.join(FORMATS)}")
+    languages.load(lang)
 
 
 def _write(verdict: Verdict, path: Path, lang: str) -> None:
