@@ -1,4 +1,4 @@
-"""Every claim of theory holds for what the package measures; each row of the references is there.
+"""Every claim of theory holds for what the package measures and can be said; each row of the references is there.
 
 The quick form of each topic; in the slow tests, the sizes of the report as well (two minutes).
 """
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from rnnderive.chains.theory import TOPICS, Claim
+from rnnderive.report import languages
+from rnnderive.report.chains_claims import claim_table
 
 FULL = pytest.param(False, marks=pytest.mark.slow)
 
@@ -37,6 +39,9 @@ def test_measurement_is_what_theory_says(topic: str, quick: bool) -> None:
     assert not broken, "\n".join(broken)
     assert {c.row for c in claims} == ROWS[topic]
     assert len({(c.row, c.says, str(dict(c.values))) for c in claims}) == len(claims), "two claims say the same"
+    for words in map(languages.load, languages.available()):  # each claim and source is a sentence there
+        tables = [claim_table(words, row, [c for c in claims if c.row == row]) for row in ROWS[topic]]
+        assert sum(len(table.rows) for table in tables) == len(claims)
 
 
 def test_a_claim_is_no_tautology() -> None:
