@@ -195,7 +195,7 @@ class Analysis(Told):
             *(("", line) for line in self.verdict.details),
             ("bound", self.bounds.words),
         ]
-        for path in self.paths:
+        for path in () if self.verdict.short else self.paths:
             words = f"{path.label}: {nats(path.rate)} nats a step"
             if path.kind == "whole":
                 words += f" (here and below of the norm ‖P‖₂, over {counted(path.lags[-1])})"

@@ -125,7 +125,7 @@ class Verdict:
     cut : int or None
         The lag from which on it is exactly zero.
     causes : tuple of Cause
-        The costliest first.
+        The costliest first; none where there are fewer than 8 lags.
     of : {"gradient", "chain"}
         Whether the gradient of the loss was judged, or the norm of the chain itself.
     note : str
@@ -150,6 +150,11 @@ class Verdict:
 
     def __str__(self) -> str:
         return "\n".join([self.headline, *self.details])
+
+    @property
+    def short(self) -> bool:
+        """Whether there are fewer than 8 lags: no rate is said of so few, nor what would have changed it."""
+        return self.steps < SHORT
 
     @property
     def counts(self) -> dict[str, int]:
@@ -190,7 +195,7 @@ class Verdict:
             f"it doubles in {halves}.",
             "critical": f"{self.of} neither vanishes nor explodes over {counted(self.steps)}: {rate}.",
             "undetermined": f"{self.of}'s rate cannot be told from 0 over {counted(self.steps)}: {rate}."
-            if self.steps >= SHORT
+            if not self.short
             else f"{self.of} goes back {counted(self.steps)}, too few to say a rate: {rate} along them.",
             "cut off": f"{self.of} is cut off: exactly zero from {_back(self.cut or 0)} on.",
             "silent": "state gets no gradient: the loss does not depend on it, or is at its least.",
@@ -220,7 +225,7 @@ class Verdict:
             lines.append(f"Under the rounding of the strongest signal from {', '.join(under)}.")
         if self.causes and self.steps > LONGEST:
             lines.append(f"What follows is over the last {LONGEST} steps.")
-        for cause in self.causes if self.steps >= SHORT else ():
+        for cause in self.causes:
             if np.isfinite(cause.cost) and cause.cost > 0.001:
                 lines.append(
                     f"{cause.name} costs {cause.cost:.4f} nats a step: {cause.words}; "
@@ -305,9 +310,8 @@ def judged(
         name: _for_good(curve < strongest + np.log(float(np.finfo(name).eps))) for name in ("float32", "float64")
     }
     memory = _for_good(curve <= curve[0] + np.log(LEFT))
-    ordered = tuple(sorted(causes, key=lambda c: -c.cost))
     kind = "cut off" if cut is not None else _kind(rate, curve[-1] - curve[0], steps, bounded)
-    return Verdict(kind, rate, steps, memory, precision, cut, ordered, of, note)
+    return Verdict(kind, rate, steps, memory, precision, cut, _told(causes, steps), of, note)
 
 
 def _kind(rate: Rate, change: float, steps: int, bounded: bool) -> str:
@@ -338,8 +342,13 @@ def of_batch(members: Sequence[Verdict], causes: tuple[Cause, ...] = ()) -> Verd
     """
     order = sorted(range(len(members)), key=lambda k: _order(members[k]))
     typical = order[len(order) // 2]
-    ordered = tuple(sorted(causes, key=lambda c: -c.cost))
-    return replace(members[typical], causes=ordered, members=tuple(members), member=typical)
+    told = _told(causes, members[typical].steps)
+    return replace(members[typical], causes=told, members=tuple(members), member=typical)
+
+
+def _told(causes: tuple[Cause, ...], steps: int) -> tuple[Cause, ...]:
+    """The costliest first; none where there is no rate that they would have changed."""
+    return () if steps < SHORT else tuple(sorted(causes, key=lambda c: -c.cost))
 
 
 def _order(verdict: Verdict) -> tuple[float, int]:

@@ -16,7 +16,7 @@ from rnnderive.report import document as doc
 from rnnderive.report import figures
 from rnnderive.report.engine import build
 from rnnderive.report.languages import Words, load
-from rnnderive.report.parts.behaviour import bound_words, details, headline, path_table
+from rnnderive.report.parts.behaviour import bound_words, details, headline, path_tables
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.footer import command_line, versions
 from rnnderive.report.parts.model import equations
@@ -131,7 +131,5 @@ def _drawn(curves: Mapping[str, Any], words: Words, ylabel: str) -> Callable[[],
 def _one(case: Case, analysis: Analysis) -> doc.Section:
     """One cell: equations, verdict, bound, paths."""
     shown = [headline(case, analysis.verdict), bound_words(case, analysis.bounds), *details(case, analysis)]
-    blocks: list[Any] = [equations(case.net), doc.Bullets(shown)]
-    if len(analysis.paths) > 2:
-        blocks.append(path_table(case, analysis))
+    blocks: list[Any] = [equations(case.net), doc.Bullets(shown), *path_tables(case, analysis)]
     return doc.Section(_name(case.words, case.name), blocks)

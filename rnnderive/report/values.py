@@ -14,7 +14,7 @@ from rnnderive.language import Recurrence
 from rnnderive.report import document as doc
 from rnnderive.report.cell_report import cell_document
 from rnnderive.report.html_printer import html_blocks, html_fragment
-from rnnderive.report.parts.behaviour import bound_words, details, headline, norms_figure, path_table
+from rnnderive.report.parts.behaviour import bound_words, details, headline, norms_figure, path_tables
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import number_math
 from rnnderive.report.verdict_report import verdict_document
@@ -71,8 +71,7 @@ def _(value: Analysis, *, lang: str = "en") -> doc.Document:
         doc.Bullets([bound_words(case, value.bounds, drawn=True), *details(case, value)]),
         norms_figure(case, value),
     ]
-    if len(value.paths) > 2:
-        blocks.append(path_table(case, value))
+    blocks += path_tables(case, value)
     title = case.words("behaviour.title")
     return doc.Document(title, [doc.Section(value.label, blocks, numbered=False)], lang=lang)
 

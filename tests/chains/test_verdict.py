@@ -324,7 +324,15 @@ def test_under_eight_lags_no_rate_is_said(lags, kind):
     found = judged(-1.0 * np.arange(lags + 1), bounded=True, causes=(Cause("gate", "words", 0.0, 0.0, 1.0),))
     assert found.kind == kind
     assert ("too few to say a rate" in found.headline) == ("half" not in found.headline) == (lags < 8)
-    assert ("costs" in str(found)) == (lags >= 8)
+    assert ("costs" in str(found)) == bool(found.causes) == (lags >= 8)
+
+
+@pytest.mark.parametrize("T", [7, 8])
+def test_under_eight_lags_no_path_has_a_rate(T):
+    net = rd.cells.lstm()
+    params = rd.weights.initialise(net, 0, sizes={"h": 3, "x": 2, "y": 1})
+    found = rd.analyze(net, params, {"x": np.ones((T, 2)), "target": np.ones(1)})
+    assert ("paths" in dict(found.rows())) == (T == 8)
 
 
 def test_a_single_step_is_one_step():

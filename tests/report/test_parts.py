@@ -289,6 +289,19 @@ def test_the_weights_of_a_model_are_run(tmp_path: Any) -> None:
     assert "--parts behaviour" in written and "--text 'a cat exists'" in written
 
 
+@pytest.mark.parametrize("lang", ["en", "ru"])
+@pytest.mark.parametrize(("words", "told"), [("a cat exists", False), ("one " * 8, True)])
+def test_under_eight_steps_neither_causes_nor_paths_are_told(words: str, told: bool, lang: str, tmp_path: Any) -> None:
+    result = run("lstm", "--text", words, "-o", str(tmp_path), "--format", "md", "--parts", "behaviour",
+                 "--lang", lang)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "lstm.md").read_text("utf-8").replace("\xa0", " ")
+    assert any(w in written for w in ("What it costs", "Чего это стоит")) == told
+    assert any(w in written for w in ("bundles of paths", "на пучки путей")) == told
+    assert any(w in written for w in ("on a longer run", "на более длинном прогоне")) == told
+    assert any(w in written for w in ("So short a run", "По такому короткому прогону")) != told
+
+
 def test_a_report_takes_words_as_a_chain_does(tmp_path: Any) -> None:
     text = ("vanilla", "--text", "a dog exists", "--vectors", str(SAMPLE), "--unknown", "skip")
     result = run(*text, "-o", str(tmp_path), "--format", "md", "--parts", "behaviour")

@@ -16,7 +16,7 @@ from rnnderive.report.languages.told import told
 from rnnderive.report.parts.case import Case
 from rnnderive.report.parts.formulas import number_math
 
-__all__ = ["behaviour", "bound_words", "details", "headline", "norms_figure", "path_table"]
+__all__ = ["behaviour", "bound_words", "details", "headline", "norms_figure", "path_table", "path_tables"]
 
 NOTICEABLE = 0.001  # nats a step
 NOISE = 1e-9  # a smaller standard error is rounding
@@ -27,12 +27,21 @@ def behaviour(case: Case) -> list[doc.Section]:
     """One chain after the other: of a bidirectional network there are two."""
     if not case.analyses:
         return [case.section("behaviour.title", [case.say("behaviour.none")])]
-    blocks: list[Any] = [case.say("behaviour.intro"), _run(case)]
+    blocks: list[Any] = [_intro(case), _run(case)]
     if case.setting.notes and case.long is not None:
         blocks.append(doc.Bullets([told(case.words, n) for n in case.setting.notes]))
     for analysis in case.analyses:
         blocks += list(_chain(case, analysis))
     return [case.section("behaviour.title", blocks)]
+
+
+def _intro(case: Case) -> doc.Paragraph:
+    """Why there is another run, or what one that is too short cannot show; and the unit."""
+    if all(a.verdict.short for a in case.analyses):
+        why = case.words("behaviour.intro_short", least=SHORT)
+    else:
+        why = case.words("behaviour.intro") if case.analyses[0].trace.T > case.T else ()
+    return doc.Paragraph(*why, *([" "] if why else []), *case.words("behaviour.unit"))
 
 
 def _run(case: Case) -> doc.Paragraph:
@@ -50,8 +59,7 @@ def _chain(case: Case, analysis: Analysis) -> Iterator[Any]:
     yield doc.Paragraph(doc.Bold(*headline(case, analysis.verdict)))
     yield doc.Bullets([bound_words(case, analysis.bounds, drawn=True), *details(case, analysis)])
     yield norms_figure(case, analysis)
-    if len(analysis.paths) > 2:
-        yield path_table(case, analysis)
+    yield from path_tables(case, analysis)
     if analysis.gates:
         yield _gate_table(case, analysis)
 
@@ -82,7 +90,7 @@ def headline(case: Case, verdict: Verdict) -> tuple[doc.Inline, ...]:
         case "vanishing" | "exploding" | "chaotic":
             return words(key, what=what, rate=rate, halves=words.number(verdict.rate.half_life, ".3g"))
         case "critical" | "undetermined":
-            key = "verdict.too_short" if verdict.steps < SHORT else key
+            key = "verdict.too_short" if verdict.short else key
             return words(key, what=what, rate=rate, steps=verdict.steps)
         case "cut off":
             return words(key, what=what, steps=verdict.cut or 0)
@@ -143,6 +151,11 @@ def bound_words(case: Case, bounds: Bounds, *, drawn: bool = False) -> tuple[doc
 
 
 # ---------------------------------------------------------------- tables
+
+
+def path_tables(case: Case, analysis: Analysis) -> list[doc.Table]:
+    """The table of paths, where there are several and they have a rate."""
+    return [path_table(case, analysis)] if len(analysis.paths) > 2 and not analysis.verdict.short else []
 
 
 def path_table(case: Case, analysis: Analysis) -> doc.Table:
