@@ -45,3 +45,28 @@ def test_the_adjoint_of_a_batch_and_a_truncated_one_too(problem):
         text = " \\\\\n".join(pr.latex(e.math(d.adjoint.notation)) for e in d.pulled.backward)
         found = read_latex(text, asked).verdicts(asked)
         assert found and all(found.values())
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_the_components_of_every_parameter(cell):
+    problem = Problem(rd.cells.LIBRARY[cell]())
+    for wrt in problem.net.parameters:
+        read_back(_components(problem.derivation, wrt).lines, problem)
+
+
+def test_components_whose_index_is_a_sum_of_sizes():
+    problem = Problem(rd.Recurrence.parse("h[t] = tanh(W @ [h[t-1], x[t], v[t]])\nL = sum(h[T])"))
+    (first, *_) = lines = _components(problem.derivation, "W").lines
+    assert pr.text(first.math).endswith(
+        "{δ_{h, i}^t h_j^{t-1} if j ≤ n_h; δ_{h, i}^t x_{j - n_h}^t if j ≤ n_h + n_x; "
+        "δ_{h, i}^t v_{j - n_h - n_x}^t if j > n_h + n_x}"
+    )
+    assert r"x_{j - n_{h}}^{t} & j \le n_{h} + n_{x} \\" in pr.latex(first.math)
+    assert "x_(j - n_(h))^(t) & j <= n_(h) + n_(x), " in pr.typst(first.math)
+    minus = "<mrow><mi>j</mi><mo>−</mo><msub><mi>n</mi><mi>h</mi></msub></mrow>"
+    assert f"<msubsup><mi>x</mi>{minus}<mi>t</mi></msubsup>" in pr.mathml(first.math)
+    read_back(lines, problem)
+    x = Problem(rd.Recurrence.parse("h[t] = tanh(b + W @ [h[t-1], x[t]])\nx[t] = tanh(c + V @ u[t])\nL = sum(h[T])"))
+    lines = _components(x.derivation, "V").lines
+    assert pr.text(lines[2].math) == "dL/dx_i^t = δ_{h, i + n_h}^t"
+    read_back(lines, x)
