@@ -6,7 +6,7 @@ run from 1.  Products become sums over a running index, stacks become cases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,12 +165,9 @@ def _math(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
     if isinstance(expr, sp.Indexed):
         return _indexed(expr, net, notation)
     if isinstance(expr, Entry):
-        index = pr.Row(tuple(tm.index_math(k) for k in expr.args[1:]))
-        return (
-            pr.Script(pr.Fenced(expr.args[0].math(notation), "["), index)
-            if expr.args[1:]
-            else expr.args[0].math(notation)
-        )
+        whole, *indices = expr.args
+        inner = whole.math(notation)
+        return pr.Script(pr.Fenced(inner, "["), _places(indices)) if indices else inner
     if isinstance(expr, sp.Sum):
         body = pr.at_level(go(expr.function), pr.PRODUCT)
         for index, first, last in reversed(expr.limits):
@@ -181,7 +178,7 @@ def _math(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
         (value, test), *others = expr.args
         if [v for v, _ in others] == [0]:
             return pr.Cases(pr.at_level(go(value), pr.PRODUCT), _condition(test))
-        return pr.Choice(tuple((go(value), _condition(test)) for value, test in expr.args))
+        return pr.Choice(tuple((go(value), test) for value, test in _conditions(expr)))
     if expr.is_Add:
         return _sum_math(list(expr.as_ordered_terms()), go)
     if expr.is_Mul:
@@ -229,8 +226,16 @@ def _indexed(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
     name, indices = str(expr.base), list(expr.indices)
     timed = isinstance(net.leaves.get(name), tm.At)
     when = indices.pop(0) if timed else None
-    where = pr.Row(tuple(tm.index_math(k) for k in indices)) if indices else None
+    where = _places(indices) if indices else None
     return _placed(notation.name(name), where, None if when is None else tm.index_math(when))
+
+
+def _places(indices: Sequence[Any]) -> pr.Math:
+    """The indices of an entry: i j, and with a comma where one is a sum, as in i, j − n_h."""
+    items = [tm.index_math(k) for k in indices]
+    if len(items) > 1 and any(isinstance(k, pr.Infix) for k in items):
+        items = [part for k in items for part in (pr.Symbol(","), k)][1:]
+    return items[0] if len(items) == 1 else pr.Row(tuple(items))
 
 
 def _placed(base: pr.Math, where: pr.Math | None, when: pr.Math | None) -> pr.Math:
@@ -245,9 +250,14 @@ def _placed(base: pr.Math, where: pr.Math | None, when: pr.Math | None) -> pr.Ma
     return pr.Script(base, where, when) if where is not None or when is not None else base
 
 
+def _conditions(choice: sp.Piecewise) -> Iterator[tuple[Any, pr.Math]]:
+    """Values with their conditions; the last one's says what is left, so that a formula needs no language."""
+    (*_, (_, before), _) = choice.args
+    for value, test in choice.args:
+        yield value, _condition(sp.Not(before) if test == sp.true else test)
+
+
 def _condition(test: Any) -> pr.Math:
-    if test == sp.true:
-        return pr.Word("otherwise")
     sign = {"==": "=", "<=": "le", ">=": "ge", "<": "<", ">": ">"}[test.rel_op]
     left, right = test.lhs, test.rhs
     if right == tm.t and sign == "=":  # SymPy sorts the sides of an equality

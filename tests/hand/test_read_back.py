@@ -68,5 +68,5 @@ def test_components_whose_index_is_a_sum_of_sizes():
     read_back(lines, problem)
     x = Problem(rd.Recurrence.parse("h[t] = tanh(b + W @ [h[t-1], x[t]])\nx[t] = tanh(c + V @ u[t])\nL = sum(h[T])"))
     lines = _components(x.derivation, "V").lines
-    assert pr.text(lines[2].math) == "dL/dx_i^t = δ_{h, i + n_h}^t"
+    assert pr.text(lines[2].math) == "dL/dx_i^t = δ_{h_2, i + n_h}^t"
     read_back(lines, x)

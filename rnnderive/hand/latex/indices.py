@@ -114,6 +114,8 @@ class Indices:
             return [self.letters[x] for x in found]
         with self.names.reading(self.letters):
             index = self.names.index(node)
+        if index is None and isinstance(clean(node), Sum):
+            return [self.bound(clean(node))]
         if index is None and isinstance(clean(node), Product):
             return [x for i in clean(node).items for x in self.indices(i)]  # type: ignore[attr-defined]
         if index is None:

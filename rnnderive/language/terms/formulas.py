@@ -19,33 +19,42 @@ BATCH = sp.Symbol("batch", integer=True, positive=True)
 
 @lru_cache(maxsize=4096)
 def index_math(index: Any) -> pr.Math:
-    """A time index as a formula: t−1, T, 3."""
-    index = sp.sympify(index)
-    if index.is_Integer:
-        return pr.Numeral(str(index))
-    constant, rest = index.as_coeff_Add()
-    letters = pr.Letter(str(rest)) if rest.is_Symbol else pr.Word(str(rest))
-    if constant == 0:
-        return letters
-    sign = "+" if constant > 0 else "-"
-    return pr.Infix(("", sign), (letters, pr.Numeral(str(abs(constant)))), pr.SUM)
+    """An index as a formula: t−1, T, 3, j − n_h."""
+    constant, rest = sp.sympify(index).as_coeff_Add()
+    parts = [] if rest == 0 else list(rest.as_ordered_terms())
+    return _sum_math([*parts, constant] if constant != 0 or not parts else parts)
 
 
 def dimension_math(size: Any) -> pr.Math:
     """A size as a formula: n_h, T, 3, or a sum of these."""
     size = sp.sympify(size)
-    if size.is_Integer:
-        return pr.Numeral(str(size))
-    if size == BATCH:
+    return _sum_math(list(size.args) if size.is_Add else [size])
+
+
+def _sum_math(parts: list[Any]) -> pr.Math:
+    """Numbers, letters and products of them, added up; those with a minus last, so that n − 1 is not −1 + n."""
+    parts = sorted(parts, key=_is_negative)
+    signs = ["-" if _is_negative(p) else "+" for p in parts]
+    items = tuple(_part_math(-p if _is_negative(p) else p) for p in parts)
+    if len(parts) == 1 and signs == ["+"]:
+        return items[0]
+    return pr.Infix(("" if signs[0] == "+" else "-", *signs[1:]), items, pr.SUM)
+
+
+def _is_negative(part: Any) -> bool:
+    return bool(part.as_coeff_Mul()[0] < 0)
+
+
+def _part_math(part: Any) -> pr.Math:
+    if part.is_Integer:
+        return pr.Numeral(str(part))
+    if part == BATCH:
         return pr.Letter("B")
-    if size.is_Symbol:
-        return pr.name_math(str(size))
-    if size.is_Add:
-        items = tuple(dimension_math(a) for a in size.args)
-        return pr.Infix(("", *["+"] * (len(items) - 1)), items, pr.SUM)
-    if size.is_Mul:
-        return pr.Row(tuple(dimension_math(a) for a in size.args))
-    return pr.Word(str(size))
+    if part.is_Symbol:
+        return pr.name_math(str(part))
+    if part.is_Mul:
+        return pr.Row(tuple(pr.at_level(dimension_math(a), pr.PRODUCT) for a in part.args))
+    return pr.Word(str(part))
 
 
 def number_math(number: sp.Rational) -> pr.Math:

@@ -21,15 +21,5 @@ def entries(case: Case, wrt: str) -> doc.Aligned:
     for c in case.d.components(wrt):
         relation = c.math()
         assert isinstance(relation, pr.Infix)
-        rows.append((relation.items[0], pr.rewritten(relation.items[1], _without_words)))
+        rows.append((relation.items[0], relation.items[1]))
     return doc.Aligned(rows)
-
-
-def _without_words(node: pr.Math) -> pr.Math:
-    """Cases whose last one holds otherwise, with a condition of its own: a formula needs no language."""
-    if not isinstance(node, pr.Choice) or len(node.cases) < 2 or not isinstance(node.cases[-1][1], pr.Word):
-        return node
-    (_, before), (last, _) = node.cases[-2:]
-    if not (isinstance(before, pr.Infix) and before.signs == ("", "le")):
-        return node
-    return pr.Choice((*node.cases[:-1], (last, pr.Infix(("", ">"), before.items, pr.RELATION))))
