@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnderive.checks.points import loss_targets
+from rnnderive.checks.points import labels, loss_targets
 from rnnderive.errors import InputError
 from rnnderive.language import Recurrence
 from rnnderive.language import terms as tm
@@ -73,12 +73,8 @@ def drawn(
         rows, columns = concrete(net, name, sizes)
         timed = isinstance(net.leaves[name], tm.At)
         shape = (*([T] if timed else []), *lead, rows, *([columns] if columns > 1 else []))
-        loss = targets.get(name)
-        if loss is tm.CrossEntropy:
-            out[name] = np.eye(rows)[rng.integers(rows, size=shape[:-1])]
-        elif loss in (tm.LogLoss, tm.BinaryCrossEntropy):
-            out[name] = rng.integers(2, size=shape).astype(float)
-        else:
+        out[name] = labels(targets.get(name), shape, rng)
+        if out[name] is None:
             out[name] = rng.standard_normal(shape) * (input_scale if name in read else 1.0)
     if state_scale:
         rng = np.random.default_rng([seed, 2])  # apart: with and without it the input is the same

@@ -21,7 +21,7 @@ from rnnderive.language import FUNCTIONS, Floats, Recurrence, Run
 from rnnderive.language import terms as tm
 from rnnderive.programs import prepare
 
-__all__ = ["Point", "entries", "loss_targets", "member", "point", "sizes_for"]
+__all__ = ["Point", "entries", "labels", "loss_targets", "member", "point", "sizes_for"]
 
 MARGIN = 1e-3
 ATTEMPTS = 60
@@ -115,6 +115,37 @@ def loss_targets(net: Recurrence) -> dict[str, type[tm.Term]]:
             if isinstance(node, tm.Loss) and isinstance(node.args[1], tm.At | tm.Parameter):
                 found.setdefault(node.args[1].name, type(node))
     return found
+
+
+def labels(loss: type[tm.Term] | None, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Targets as data have them: one-hot columns for a cross-entropy, 0 or 1 for the binary ones.
+
+    Parameters
+    ----------
+    loss : type of term, or None
+        As :func:`loss_targets` has it.
+    shape : tuple of int
+        Of the target, (…, n).
+    rng : numpy Generator
+
+    Returns
+    -------
+    array, or None
+        None for any other loss: its targets are numbers like others.
+
+    Examples
+    --------
+    >>> labels(tm.CrossEntropy, (2, 3), np.random.default_rng(0))
+    array([[0., 0., 1.],
+           [0., 1., 0.]])
+    >>> labels(tm.BinaryCrossEntropy, (4,), np.random.default_rng(0))
+    array([1., 1., 1., 0.])
+    """
+    if loss is tm.CrossEntropy:
+        return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
+    if loss in (tm.LogLoss, tm.BinaryCrossEntropy):
+        return rng.integers(2, size=shape).astype(float)
+    return None
 
 
 def point(

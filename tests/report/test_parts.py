@@ -58,6 +58,25 @@ def nodes(value: Any) -> Iterator[Any]:
             yield from nodes(getattr(value, f.name))
 
 
+# ---------------------------------------------------------------- the worked numbers
+
+
+@pytest.mark.parametrize("at", ["last", "every"])
+@pytest.mark.parametrize("kind", ["cross_entropy", "binary_cross_entropy", "log_loss", "squared_error"])
+def test_the_targets_of_the_worked_numbers_are_those_of_their_loss(kind: str, at: str) -> None:
+    net = cells.loss(
+        cells.readout(cells.load("vanilla", loss=None), "sigmoid" if kind == "log_loss" else None), kind, at
+    )
+    for seed in range(3):
+        target = pt.small_point(net, 3, seed)[1]["target"]
+        assert (np.isin(target, (0, 1)).all()) == (kind != "squared_error")
+        assert (target.sum(-1) == 1).all() or kind != "cross_entropy"
+    d = derive(net)
+    params, inputs = pt.small_point(net, 3, 0)
+    loss, grads = d.lambdify()(params, inputs)
+    assert np.isfinite(loss) and all(np.isfinite(g).all() for g in grads.values())
+
+
 # ---------------------------------------------------------------- Jacobians and their paths
 
 

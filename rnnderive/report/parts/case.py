@@ -16,6 +16,7 @@ from rnnderive.calculus import Graph
 from rnnderive.chains import Analysis, analyze
 from rnnderive.chains.setting import Setting, setting
 from rnnderive.checks import Mark, check, check_steps
+from rnnderive.checks.points import labels, loss_targets
 from rnnderive.checks.table import Ladder
 from rnnderive.derivation import Derivation, derive
 from rnnderive.errors import InputError
@@ -33,15 +34,19 @@ UNITS = 2  # of the worked numbers
 
 
 def small_point(net: Recurrence, T: int, seed: int, size: int = UNITS) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters and inputs of small sizes, rounded to two digits so that they can be copied."""
+    """Parameters and inputs of small sizes, rounded so that they can be copied; classes where the loss has them."""
     rng = np.random.default_rng(seed)
-    sizes = {s: size for s in net.sizes}
+    sizes, targets = {s: size for s in net.sizes}, loss_targets(net)
     params: dict[str, Any] = {}
     inputs: dict[str, Any] = {}
     for name in [*net.parameters, *net.inputs, *net.initial_states]:
         rows, columns = (int(sp.sympify(s).subs(sizes)) for s in net.shape(name))
         shape = (rows,) if columns == 1 else (rows, columns)
-        if isinstance(net.leaves.get(name), tm.At):
+        timed = isinstance(net.leaves.get(name), tm.At)
+        label = labels(targets.get(name), (T, *shape) if timed else shape, rng)
+        if label is not None:
+            inputs[name] = label
+        elif timed:
             inputs[name] = np.round(rng.normal(size=(T, *shape)), 2)
         elif name in net.parameters:
             params[name] = np.round(rng.normal(size=shape), 2)
