@@ -10,7 +10,7 @@ from rnnderive.calculus.components import Component, components
 from rnnderive.calculus.factors import Factor, OrderedProduct, State, SumOver, Total
 from rnnderive.calculus.jacobian import jacobian, target
 from rnnderive.calculus.masked import Masked, masked
-from rnnderive.calculus.nodes import Group, Node
+from rnnderive.calculus.nodes import Group, Node, stacked
 from rnnderive.calculus.rules import RULES, rule
 from rnnderive.calculus.segments import Segments, segments
 from rnnderive.calculus.steps import Step, steps
@@ -39,6 +39,7 @@ __all__ = [
     "masked",
     "rule",
     "segments",
+    "stacked",
     "steps",
     "tangent",
     "target",

@@ -6,6 +6,7 @@ h_1[t] = h[t-1]; the Jacobian of that state is the companion matrix (Lütkepohl 
 
 from __future__ import annotations
 
+from rnnderive import printing as pr
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Equation, Recurrence
 from rnnderive.language.schedule import Stage
@@ -53,7 +54,7 @@ def first_order(net: Recurrence) -> Recurrence:
         names: dict[tuple[str, int], str] = {}
         for n in (n for n in net.sequences if n in stage.names):
             for back in range(1, _reach(net, stage, n)):
-                names[n, back] = _fresh(net, f"{n}_{back}", taken)
+                names[n, back] = _fresh(net, n, back, taken)
         if not names:
             continue
         for (n, back), name in names.items():
@@ -95,8 +96,9 @@ def _reach(net: Recurrence, stage: Stage, name: str) -> int:
     return max(abs(r.lag or 0) for n in stage.names for r in net.reads(n) if r.name == name)
 
 
-def _fresh(net: Recurrence, name: str, taken: set[str]) -> str:
-    """A name that is free, as is that of its initial state."""
+def _fresh(net: Recurrence, state: str, back: int, taken: set[str]) -> str:
+    """A name for a state so many steps back that is free, as it is printed too, as is that of its initial state."""
+    name = next(n for word in pr.numbered(("", "lag_", "back_")) if not net.prints(n := f"{state}_{word}{back}"))
     name = net.fresh(name, taken)
     while net.fresh(f"{name}0", taken) != f"{name}0":
         name = net.fresh(f"{name}_", taken)

@@ -21,7 +21,7 @@ from rnnderive.language.terms import Term
 
 __all__ = ["Component", "components", "entry"]
 
-_INDICES = "klmpqrsuvw"
+_INDICES = "ijklmpqrsuvw"  # row, column, and those of sums
 
 
 class Entry(sp.Expr):
@@ -33,7 +33,10 @@ class Entry(sp.Expr):
 
 @dataclass(frozen=True)
 class Component:
-    """One equation in index notation: ``left = right``, SymPy expressions; and its formula tree."""
+    """One equation in index notation: ``left = right``, SymPy expressions; and its formula tree.
+
+    The entry is (i, j).  Printed, an index whose letter a name has, such as that of a gate i, has the next free one.
+    """
 
     left: sp.Expr
     right: sp.Expr
@@ -42,7 +45,7 @@ class Component:
     def math(self, notation: pr.Notation | None = None) -> pr.Math:
         """The equation as a formula tree."""
         notation = notation or self.net.notation
-        sides = tuple(_math(side, self.net, notation) for side in (self.left, self.right))
+        sides = tuple(_math(side, self.net, notation) for side in _renamed(self.net, self.left, self.right))
         return pr.Infix(("", "="), sides, pr.RELATION)
 
     def __str__(self) -> str:
@@ -67,9 +70,20 @@ def _read_in_order(e: Equation) -> list[str]:
 
 
 def _component(net: Recurrence, e: Equation) -> Component:
-    i, j = sp.symbols("i j", integer=True)
-    fresh = (sp.Symbol(f"{c}{n or ''}", integer=True) for n in range(100) for c in _INDICES)
+    fresh = (sp.Symbol(name, integer=True) for name in pr.numbered(_INDICES))
+    i, j = next(fresh), next(fresh)
     return Component(entry(e.left, i, j, fresh), entry(e.right, i, j, fresh), net)
+
+
+def _renamed(net: Recurrence, *sides: Any) -> list[Any]:
+    """Expressions with each index as it is printed: the first of the letters that no name has, the second, …"""
+    wanted = {s for side in sides for s in side.atoms(sp.Symbol) if s.is_integer and not s.is_positive} - {tm.t}
+    letters: dict[Any, Any] = {}
+    for old, new in zip(pr.numbered(_INDICES), net.free_letters(_INDICES), strict=False):
+        if not wanted - set(letters):
+            break
+        letters[sp.Symbol(old, integer=True)] = sp.Symbol(new, integer=True)
+    return [side.xreplace(letters) for side in sides]
 
 
 def entry(term: Term, i: Any, j: Any, fresh: Iterator[sp.Symbol]) -> sp.Expr:
@@ -171,7 +185,7 @@ def _math(expr: Any, net: Recurrence, notation: pr.Notation) -> pr.Math:
     if isinstance(expr, sp.Sum):
         body = pr.at_level(go(expr.function), pr.PRODUCT)
         for index, first, last in reversed(expr.limits):
-            lower = pr.Infix(("", "="), (pr.Letter(str(index)), tm.index_math(first)), pr.RELATION)
+            lower = pr.Infix(("", "="), (tm.index_math(index), tm.index_math(first)), pr.RELATION)
             body = pr.Big("sum", lower, tm.dimension_math(last), body)
         return body
     if isinstance(expr, sp.Piecewise):

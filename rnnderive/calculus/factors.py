@@ -153,7 +153,7 @@ class SumOver(_Ranged):
 
     def math(self, notation: pr.Notation) -> pr.Math:
         body, index, first, last = self.args
-        lower = pr.Infix(("", "="), (pr.Letter(str(index)), tm.index_math(first)), pr.RELATION)
+        lower = pr.Infix(("", "="), (tm.index_math(index), tm.index_math(first)), pr.RELATION)
         return pr.Big("sum", lower, tm.index_math(last), pr.at_level(body.math(notation), pr.PRODUCT))
 
 
@@ -179,5 +179,5 @@ class OrderedProduct(_Ranged):
     def math(self, notation: pr.Notation) -> pr.Math:
         body, index, first, last, rising = self.args
         lower, upper = (first, last) if rising else (last, first)
-        start = pr.Infix(("", "="), (pr.Letter(str(index)), tm.index_math(lower)), pr.RELATION)
+        start = pr.Infix(("", "="), (tm.index_math(index), tm.index_math(lower)), pr.RELATION)
         return pr.Big("prod", start, tm.index_math(upper), pr.at_level(body.math(notation), pr.PRODUCT))

@@ -45,7 +45,10 @@ def jacobian(net: Recurrence, v: str, u: str, lag: int) -> Term:
 
 
 def target(net: Recurrence, words: str) -> Term:
-    """Read what to differentiate in: ``W``, ``h0``, ``x[2]``, ``h[t]``; a bare sequence is x[k]."""
+    """Read what to differentiate in: ``W``, ``h0``, ``x[2]``, ``h[t]``; a bare sequence is x[k].
+
+    Where k is the letter of a name here, any step is written with l, or the next that is free.
+    """
     name, _, rest = words.partition("[")
     name = name.strip()
     if not name.isidentifier():
@@ -55,16 +58,17 @@ def target(net: Recurrence, words: str) -> Term:
         if rest:
             raise InputError(f"{name} has no time index; write {name} instead of {words}")
         return leaf
-    inside = rest.rstrip("] ").replace(" ", "") or "k"
+    any_step = next(net.free_letters("klmn"))
+    inside = rest.rstrip("] ").replace(" ", "") or any_step
     base, sign, steps = inside, "", ""
     for mark in "+-":
         if mark in inside:
             base, sign, steps = *inside.partition(mark)[:2], inside.partition(mark)[2]
-    symbols = {"T": T, "k": sp.Symbol("k", integer=True), "t": t}
+    symbols = {"T": T, any_step: sp.Symbol(any_step, integer=True), "t": t}
     if base.isdigit() and not sign:
         index: Any = sp.Integer(base)
     elif base in symbols and (not sign or steps.isdigit()):
         index = symbols[base] + (int(sign + steps) if sign else 0)
     else:
-        raise InputError(f"found the index {inside!r} in {words!r}, expected a step, T, T-1 or k")
+        raise InputError(f"found the index {inside!r} in {words!r}, expected a step, T, T-1 or {any_step}")
     return tm.At(name, index, *leaf.shape)

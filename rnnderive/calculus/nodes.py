@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rnnderive import printing as pr
 from rnnderive.language import terms as tm
 from rnnderive.language.recurrence import Recurrence
 from rnnderive.language.terms import Term
 
-__all__ = ["Group", "Node", "grouped"]
+__all__ = ["Group", "Node", "grouped", "stacked"]
+
+_STACKS = ("s", "z", "xi", "u", "v", "chi", "psi")
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,12 @@ def grouped(net: Recurrence, wrt: Term) -> list[Group]:
                 if name in net and name not in feeding:
                     feeding.add(name)
                     work.append(name)
-    several = sum(len(names) > 1 for names, _ in loops) > 1
+    stacks = iter(stacked(net, sum(len(names) > 1 for names, _ in loops)))
     groups = []
-    count = 0
     for stage in net.schedule:
         for names, loop in loops:
             if loop is stage:
-                count += len(names) > 1
-                label = net.fresh(f"s_{count}" if several else "s")
+                label = next(stacks) if len(names) > 1 else names[0]
                 # h before C: the order in which the loss meets them does not matter, the reader's does.
                 groups.append(Group(_state_order(net, names), label, stage.direction))
                 if isinstance(wrt, tm.At) and wrt.name in stage.names and wrt.name not in names:
@@ -69,6 +70,22 @@ def grouped(net: Recurrence, wrt: Term) -> list[Group]:
             if n in across or (readout and wrt.name in {r.name for r in net.reads(n)}):
                 groups.append(Group((n,), n))
     return groups
+
+
+def stacked(net: Recurrence, count: int = 1) -> tuple[str, ...]:
+    """Names for stacks of several sequences: s, or s_1, s_2, …; with another letter where a name here looks so.
+
+    Examples
+    --------
+    >>> net = Recurrence.parse("s[t] = tanh(W @ s[t-1] + x[t])\\nL = sum(s[T])")
+    >>> stacked(net), stacked(net, 2)
+    (('z',), ('z_1', 'z_2'))
+    """
+    for letter in pr.numbered(_STACKS):
+        names = (letter,) if count == 1 else tuple(f"{letter}_{k}" for k in range(1, count + 1))
+        if not any(map(net.prints, (letter, *names))):
+            return names
+    raise AssertionError("there is no end to numbered letters")
 
 
 def _state_order(net: Recurrence, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ the steps between entry and exit, and a sum over the step of the exit.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from rnnderive.calculus.chain import Graph, Jacobians
 
 __all__ = ["Symbolic"]
+
+# The step at which the loss reads, those that sums run over, and those that products run over.
+_READ, _SUMS, _FACTORS = ("tau", "theta", "omega"), "klmnpw", "jiqrab"
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,13 @@ class Symbolic:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.net, self.wrt, self.of = graph, graph.net, graph.wrt, graph.of
-        taken = {str(x) for x in self.wrt.index.free_symbols} if isinstance(self.wrt, tm.At) else set()
+        self._taken = {str(x) for x in self.wrt.index.free_symbols} if isinstance(self.wrt, tm.At) else set()
         self._edges: dict[Group, tuple[dict[int, Term], dict[tuple[Group, Any], Term], Term | None]] = {}
-        self.letters = tuple([c for c in letters if c not in taken] for letters in ("klmn", "jiqr"))
+
+    def _step(self, letters: str | tuple[str, ...], depth: int = 0) -> Any:
+        """A step to run over: one of some letters, at each depth another; no name here has it, nor has the target."""
+        free = (c for c in self.net.free_letters(letters) if c not in self._taken)
+        return sp.Symbol(next(itertools.islice(free, depth, None)), integer=True)
 
     def closed(self) -> Term:
         """The derivative as sums of products."""
@@ -93,7 +101,7 @@ class Symbolic:
 
     def _through(self, group: Group, heads: dict[tuple[bool, Any], Term]) -> list[Term]:
         """The paths through a group, given the loss's Jacobians by whether Σ_t stands outside, and index."""
-        s = sp.Symbol("tau", integer=True)
+        s = self._step(_READ)
         if not any(running for running, _ in heads):
             return [
                 _before(Factor("partial", self.of, self.graph.label(Node(group, index)), j), path)
@@ -253,7 +261,7 @@ class Symbolic:
 
     def _tails(self, group: Group, entry: Any, depth: int) -> list[_Tail]:
         """The paths from a group at step `entry` to the target, as sums of products."""
-        k, j = (sp.Symbol(letters[depth % len(letters)], integer=True) for letters in self.letters)
+        k, j = self._step(_SUMS, depth), self._step(_FACTORS, depth)
         if isinstance(self.wrt, tm.At) and self.wrt.name in group.names:
             return [self._to_state(group, entry, j)]
         loops, forward = group.direction != "all", group.direction == "forward"

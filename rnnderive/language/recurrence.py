@@ -315,6 +315,33 @@ class Recurrence:
                 adjoints[n] = stem[1:].replace("_0", "0")
         return pr.Notation(self.loss or "L", adjoints)
 
+    @cached_property
+    def _printed(self) -> frozenset[pr.Math]:
+        """The names as they are printed, without what stands above them: h0 as h."""
+        return frozenset(_without_index(self.notation.name(n)) for n in (*self.leaves, *self._initial))
+
+    @cached_property
+    def _letters(self) -> frozenset[str]:
+        return frozenset().union(*map(pr.letters, self._printed))
+
+    def prints(self, name: str) -> bool:
+        """Whether a name of this system is printed as `name` would be: ``s_`` looks like ``s``."""
+        return _without_index(pr.name_math(name)) in self._printed
+
+    def free_letters(self, letters: Iterable[str]) -> Iterator[str]:
+        """Those of some letters that stand in no name as it is printed, for what a formula counts with; then numbered.
+
+        Examples
+        --------
+        >>> net = Recurrence.parse("h[t] = k * h[t-1] + W_l @ x[t]\\nL = sum(h[T])")
+        >>> free = net.free_letters("klm")
+        >>> next(free), next(free), next(free)
+        ('m', 'k1', 'l1')
+        """
+        for name in pr.numbered(letters):
+            if name not in self._letters and not self.prints(name):
+                yield name
+
     def latex(self) -> str:
         """The equations as a LaTeX ``aligned`` block."""
         rows = []
@@ -325,6 +352,12 @@ class Recurrence:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _without_index(name: pr.Math) -> pr.Math:
+    if isinstance(name, pr.Script):
+        return pr.Script(name.base, name.sub) if name.sub is not None else name.base
+    return name
 
 
 def _outside_sums(node: Raw) -> Iterator[Raw]:

@@ -31,11 +31,12 @@ from rnnderive.printing.math import (
     Word,
     at_level,
     contains,
+    letters,
     rewritten,
     with_decimal,
 )
 from rnnderive.printing.mathml import mathml
-from rnnderive.printing.notation import Notation, derivative, name_math, with_index
+from rnnderive.printing.notation import Notation, derivative, name_math, numbered, with_index
 from rnnderive.printing.text import text
 from rnnderive.printing.told import Told
 from rnnderive.printing.typst import typst
@@ -70,8 +71,10 @@ __all__ = [
     "contains",
     "derivative",
     "latex",
+    "letters",
     "mathml",
     "name_math",
+    "numbered",
     "rewritten",
     "text",
     "typst",

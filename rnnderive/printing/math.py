@@ -37,6 +37,7 @@ __all__ = [
     "Word",
     "at_level",
     "contains",
+    "letters",
     "rewritten",
     "with_decimal",
 ]
@@ -248,6 +249,20 @@ def contains(node: Any, kind: type[Math]) -> bool:
     return isinstance(node, kind) or (
         isinstance(node, Math) and any(contains(getattr(node, f.name), kind) for f in fields(node))
     )
+
+
+def letters(node: Any) -> frozenset[str]:
+    """The letters in a formula.
+
+    Examples
+    --------
+    >>> sorted(letters(Script(Letter("delta"), Letter("h"), Numeral("0"))))
+    ['delta', 'h']
+    """
+    if isinstance(node, Letter):
+        return frozenset({node.name})
+    parts = node if isinstance(node, tuple) else [getattr(node, f.name) for f in fields(node)]
+    return frozenset().union(*(letters(part) for part in parts if isinstance(part, tuple | Math)))
 
 
 def with_decimal(node: Math, mark: str) -> Math:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rnnderive.printing.math import Accent, Frac, Letter, Math, Numeral, Prefix, Row, Script, Symbol, Word
 
-__all__ = ["GREEK", "SIGNS", "Glyph", "Notation", "derivative", "name_math", "with_index"]
+__all__ = ["GREEK", "SIGNS", "Glyph", "Notation", "derivative", "name_math", "numbered", "with_index"]
 
 
 class Glyph(NamedTuple):
@@ -109,6 +110,18 @@ def _piece(text: str) -> Math:
     if len(text) == 1 or text in GREEK:
         return Letter(text)
     return Word(text)
+
+
+def numbered(letters: Iterable[str]) -> Iterator[str]:
+    """The letters in their order, then those with a number: k, l, k_1, l_1, k_2, …
+
+    Examples
+    --------
+    >>> list(itertools.islice(numbered("kl"), 5))
+    ['k', 'l', 'k1', 'l1', 'k2']
+    """
+    letters = tuple(letters)
+    return (f"{letter}{n or ''}" for n in itertools.count() for letter in letters)
 
 
 def with_index(base: Math, index: Math) -> Math:

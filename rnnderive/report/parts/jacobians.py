@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnderive import printing as pr
-from rnnderive.calculus import Factor, first_order, rule
+from rnnderive.calculus import Factor, first_order, rule, stacked
 from rnnderive.chains import StateChain
 from rnnderive.chains import chains as chains_of
 from rnnderive.language import Recurrence
@@ -100,7 +100,7 @@ def _block_jacobian(net: Recurrence, chain: StateChain) -> doc.Equation:
         tuple(zero if chain.block(v, u).is_null else _partial(net, v, u, chain.lag) for u in chain.states)
         for v in chain.states
     )
-    s = pr.Letter("s")
+    s = pr.name_math(stacked(net)[0])
     left = pr.derivative(pr.with_index(s, pr.Letter("t")), pr.with_index(s, tm.index_math(tm.t - chain.lag)), "partial")
     return doc.Equation(equal(left, pr.Grid(rows)))
 

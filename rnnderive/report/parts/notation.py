@@ -57,7 +57,7 @@ def conventions(case: Case) -> doc.Bullets:
     state, parameter = pr.Letter("h"), pr.Letter("W")
     here = pr.with_index(state, pr.Letter("t"))
     before = pr.with_index(state, pr.Infix(("", "-"), (pr.Letter("t"), pr.Numeral("1")), pr.SUM))
-    at = pr.with_index(state, pr.Letter("k"))
+    at = pr.with_index(state, pr.name_math(next(case.net.free_letters("klmn"))))
     return doc.Bullets(
         [
             case.words("notation.time"),
