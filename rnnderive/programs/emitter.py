@@ -263,12 +263,13 @@ class Emitter:
     def _stack(self, term: Term, c: Context) -> str:
         codes = ", ".join(self.emit(a, c) for a in term.args)
         axis = -1 if term.is_column else -2
-        timed = c.kind == "all" and all(map(depends_on_time, term.args))
-        same = (
-            timed
-            or all(isinstance(a, tm.At) and a.lag is not None for a in term.args)
-            or all(map(self.net.is_shared, term.args))
-        )
+        timed = [depends_on_time(a) for a in term.args] if c.kind == "all" else []
+        if any(timed):  # a part without a step axis, such as zeros, is the same for every step
+            same = all(timed)
+        else:
+            same = all(isinstance(a, tm.At) and a.lag is not None for a in term.args) or all(
+                map(self.net.is_shared, term.args)
+            )
         return f"np.concatenate([{codes}], {axis})" if same else f"stacked({codes}, axis={axis})"
 
     def _block(self, term: Any, c: Context) -> str:

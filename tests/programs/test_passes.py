@@ -218,6 +218,17 @@ def test_names_of_a_network_are_not_those_of_the_generated_code() -> None:
     agrees_with_complex_step(net)
 
 
+def test_a_part_that_is_the_same_at_every_step_stands_beside_one_that_is_not() -> None:
+    """The deltas get [0, 1 at the last step]: zeros have no step axis, the condition has one."""
+    agrees_with_complex_step(
+        Recurrence.parse("""
+        s[t] = tanh(W @ x[t] + A @ s[t-1] + B @ h[t-1])
+        h[t] = tanh(U @ s[t-1])
+        L    = sum(h[T])
+    """)
+    )
+
+
 def test_memory_for_all_steps_is_cut_by_sizes_as_the_code_calls_them() -> None:
     net = Recurrence.parse("""
         u[t] = c[t] * [x_t[t] * x_t[t], 2 * x_t[t]] + e[t] * [x_t[t] + 1, x_t[t] * x_t[t] * x_t[t]]
