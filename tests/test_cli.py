@@ -347,7 +347,8 @@ def test_wrong_words_end_with_status_2(words, message):
 
 
 def test_output_that_cannot_be_written_ends_with_status_2(tmp_path):
-    for path in (tmp_path, tmp_path / "missing" / "lstm.py"):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file" / "lstm.py"):
         found = run("code", "lstm", "-o", str(path))
         assert found.exit_code == 2
         assert str(path) in found.stderr

@@ -221,7 +221,7 @@ def idle(monkeypatch):
         ("sweep lstm --axis gain=1,2 --seeds 1000000000", "2000000000 measurements"),
         ("sweep lstm --axis gain=1,2,3 --most 2", "3 measurements"),
         ("sweep lstm --axis gain=1,2 --figure map.xyz", "write map.xyz: unknown suffix '.xyz'; known: .svg, .pdf"),
-        ("sweep lstm --axis gain=1,2 --figure none/map.svg", "there is no folder 'none'; make it first"),
+        ("sweep lstm --axis gain=1,2 --figure /dev/null/map.svg", "write /dev/null/map.svg: /dev/null is no folder"),
         ("sweep lstm --axis gain=1,2 --axis T=9,10 --axis h=2,3 --figure map.svg", "here are 3: gain, T, h.*--at h=2"),
         ("sweep lstm --axis gain=1,2 --axis T=9,10 --figure map.svg --at T=5", "found --at T=5; expected one of 9, 10"),
         ("sweep lstm --axis gain=1,2 --figure map.svg --at gain=1", "none is left to draw along; leave one out"),

@@ -185,9 +185,8 @@ class ResultsFile:
         self.header = _line({"format": FORMAT, **header})
         if self.path.exists() and not self.path.is_file():
             raise ResultsError(f"{self.path} is not an ordinary file; expected the path of a file for results")
-        if not self.path.parent.is_dir():
-            raise ResultsError(f"there is no folder {self.path.parent} to write {self.path.name} in; make it first")
         with _told(self.path, "open"):  # it stays open as long as the sweep runs
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "ab+", buffering=0)  # noqa: SIM115
         try:
             self._lock()

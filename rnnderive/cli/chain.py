@@ -13,7 +13,6 @@ from rnnderive.cli.app import CELL_HELP, app, load, number_or_words, pairs, size
 from rnnderive.cli.given import Arrays, Layers, Read, Source, Text, Unknowns, Vectors, Weights, reading
 from rnnderive.cli.output import Told, finite, out, working, write_json
 from rnnderive.cli.wording import in_options, on_the_command_line
-from rnnderive.errors import InputError
 
 if TYPE_CHECKING:
     from rnnderive.chains import Analysis
@@ -91,10 +90,11 @@ def chain(
 
     import rnnderive as rd
     from rnnderive.chains.setting import setting
+    from rnnderive.files import check_folder
 
     given, net = reading(read, array), load(cell, loss=False) if cell is not None else None
     if figures is not None:
-        _check_folder(figures)
+        check_folder(figures, f"--figures {figures}")
     with working("reading and drawing"), on_the_command_line():
         found = setting(
             net, weights=weights, layer=tuple(layer or ()), read=given,
@@ -126,18 +126,6 @@ def chain(
         rows.append(("figures", f"{figures}{os.sep}"))
     width = max(len(k) for k, _ in rows)
     out("\n".join(f"{k.ljust(width)}  {v}".rstrip() for k, v in rows))
-
-
-# ---------------------------------------------------------------- options
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that figures cannot be written to, before anything is computed."""
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not there.is_dir():
-        raise InputError(f"--figures {folder}: {there} is no folder")
-    if not os.access(there, os.W_OK):
-        raise InputError(f"--figures {folder}: the folder {there} cannot be written to")
 
 
 # ---------------------------------------------------------------- parts

@@ -32,7 +32,7 @@ def code(
     cell: Cell,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write here; stdout otherwise.", show_default=False),
+        typer.Option("--output", "-o", metavar="FILE", help="The file; stdout otherwise.", show_default=False),
     ] = None,
     wrt: Wrt = None,
     what: Annotated[
@@ -52,7 +52,10 @@ def code(
       rnnderive code gru --backend numba -o gru_gradient.py
     """
     import rnnderive as rd
+    from rnnderive.files import check_place, whole
 
+    if output is not None:
+        check_place(output)
     if what is What.forward and backend is Backend.numba:
         raise rd.InputError("--backend numba writes gradients; expected --what gradient, or --backend numpy")
     d = rd.derive(load(cell), wrt, truncate=truncate)
@@ -60,4 +63,5 @@ def code(
     if output is None:
         typer.echo(source, nl=not source.endswith("\n"))
     else:
-        output.write_text(source, encoding="utf-8")
+        with whole(output) as draft:
+            draft.write_text(source, encoding="utf-8")

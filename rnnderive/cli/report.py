@@ -59,7 +59,13 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder of the report.", show_default="reports/NAME"),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PLACE",
+            help="A folder, or the name of the one file asked for, as in my.pdf.",
+            show_default="reports/NAME",
+        ),
     ] = None,
     engine: Annotated[Engine, typer.Option("--engine", help="What sets the PDF.")] = Engine.auto,
     form: Annotated[
@@ -102,11 +108,11 @@ def report(
     \b
     Examples:
       rnnderive report lecture --lang ru
-      rnnderive report gru -o /tmp/gru --detail brief
+      rnnderive report gru -o gru.html --detail brief
       rnnderive report my_cell.txt --parts model,adjoint --format html
       rnnderive report --weights model.safetensors --text "a cat exists" --vectors glove.txt
     """
-    formats = [f.value for f in form or [Output.pdf]]
+    folder, stem, formats = _place(output, [f.value for f in form or ()])
     options = {"--detail": detail, "--parts": parts, "--T": horizon, "--seed": seed, "--weights": weights,
                "--layer": layer, "--read": read, "--array": array, "--text": text, "--vectors": vectors,
                "--unknown": unknown, "--input": source}  # fmt: skip
@@ -117,9 +123,9 @@ def report(
     if quick and name != "chains":
         raise InputError(f"found --quick with the report {name!r}, expected it with the report chains only")
     if name == "chains":
-        typer.echo(str(_chains(output or Path("reports/chains"), engine.value, quick, lang, formats)))
+        typer.echo(str(_chains(folder or Path("reports/chains"), stem, engine.value, quick, lang, formats)))
         return
-    path = _whole(name, output, lang, engine.value, formats) if name in WHOLE else None
+    path = _whole(name, folder, stem, lang, engine.value, formats) if name in WHOLE else None
     if path is None:
         found = _setting(
             name, seed or 0, weights=weights, layer=tuple(layer or ()), read=reading(read, array), text=text,
@@ -128,11 +134,23 @@ def report(
         chosen = None if parts is None else [p.strip() for p in parts.split(",") if p.strip()]
         given = {**options, "--lang": None if lang == "en" else lang}
         path = _cell(
-            name, found, weights, output, engine.value, formats, lang=lang, command=_command(name, given),
+            name, found, weights, folder, engine.value, formats, stem=stem, lang=lang, command=_command(name, given),
             detail=detail.value if detail else "lecture", parts=chosen, T=3 if horizon is None else horizon,
             seed=seed or 0,
         )  # fmt: skip
     typer.echo(str(path))
+
+
+def _place(output: Path | None, formats: list[str]) -> tuple[Path | None, str | None, list[str]]:
+    """Folder, name of the files and formats: of a folder, or of the name of one file."""
+    ending = "" if output is None or output.is_dir() else output.suffix.lower().removeprefix(".")
+    if output is None or ending not in list(Output):
+        return output, None, formats or ["pdf"]
+    if formats not in ([], [ending]):
+        name = f"a name that ends in .{formats[0]}, or " if len(formats) == 1 else ""
+        asked = " ".join(f"--format {f}" for f in formats)
+        raise InputError(f"found -o {output} with {asked}; expected {name}a folder, as in -o {output.with_suffix('')}")
+    return output.parent, output.stem, [ending]
 
 
 def _command(name: str | None, options: Mapping[str, Any]) -> str:
@@ -144,13 +162,13 @@ def _command(name: str | None, options: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _whole(name: str | None, output: Path | None, lang: str, engine: str, formats: list[str]) -> Path:
+def _whole(name: str | None, output: Path | None, stem: str | None, lang: str, engine: str, formats: list[str]) -> Path:
     """The lecture, or the comparison."""
     from rnnderive import report as rp
 
     write = rp.lecture if name == "lecture" else rp.comparison
     with working("writing the report"):
-        return write(output or Path("reports") / str(name), engine=engine, lang=lang, formats=formats)
+        return write(output or Path("reports") / str(name), engine=engine, lang=lang, formats=formats, stem=stem)
 
 
 def _setting(name: str | None, seed: int, **given: Any) -> Setting | None:
@@ -184,13 +202,15 @@ def _cell(
         )  # fmt: skip
 
 
-def _chains(folder: Path, engine: str, quick: bool, lang: str, formats: list[str]) -> Path:
+def _chains(folder: Path, stem: str | None, engine: str, quick: bool, lang: str, formats: list[str]) -> Path:
     """Write the report of chains, its topics measured side by side; exit status 1 when a claim does not hold."""
     from rnnderive import report as rp
     from rnnderive.chains import processes
 
     with working("measuring") as say, processes() as workers:
-        done = rp.chains(folder, engine=engine, quick=quick, lang=lang, formats=formats, executor=workers, say=say)
+        done = rp.chains(
+            folder, engine=engine, quick=quick, lang=lang, formats=formats, stem=stem, executor=workers, say=say
+        )
     if not done:
         words = rp.languages.load("en")
         for claim in done.failed:

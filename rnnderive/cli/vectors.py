@@ -52,10 +52,12 @@ def vectors_command(
       rnnderive vectors gru_reset_after -o gru.json --layout keras --T 20 --batch 4 --seed 7
       rnnderive vectors my_cell.txt -o step.npz --T 1 --upstream h --upstream C
     """
+    from rnnderive.files import check_place
     from rnnderive.hand.problem import with_upstream
     from rnnderive.hand.vectors import vectors, writer_for
 
     writer_for(output)  # a wrong name is told before anything is computed
+    check_place(output)
     net = load(cell, loss=not upstream)
     if upstream:
         net = with_upstream(net, *upstream)

@@ -138,11 +138,12 @@ def verify_command(
 
 
 def _check(path: Path, lang: str) -> None:
-    """Say before the work that a document cannot be of that kind, or in that language."""
-    from rnnderive.report import FORMATS, languages
+    """Say before the work that a document cannot be of that kind, in that place or in that language."""
+    from rnnderive.report import FORMATS, check_order, languages
 
     if path.suffix.removeprefix(".") not in FORMATS:
         raise InputError(f"found --report {path.name}; expected a name that ends in .{', .'.join(FORMATS)}")
+    check_order(path.parent, path.stem, "auto", (path.suffix.removeprefix("."),))
     languages.load(lang)
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rnnderive import files
 from rnnderive.checks.points import Point, point, sizes_for
 from rnnderive.errors import InputError
 from rnnderive.hand.problem import Problem
@@ -89,17 +88,12 @@ class Vectors:
         Raises
         ------
         InputError
-            For another kind of file.
+            For another kind of file, and when it cannot be written.
         """
         path = Path(path)
         content = writer_for(path)(self)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
+        with files.whole(path) as draft:
             draft.write_bytes(content)
-            os.replace(draft, path)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
         return path
 
 

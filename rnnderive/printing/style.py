@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rnnderive import files
 from rnnderive.errors import InputError
 
 __all__ = ["CM", "COLOURS", "DASHES", "MARKERS", "STYLE", "TINTS", "WIDTH_CM", "saved", "style"]
@@ -51,7 +52,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        For an unknown suffix, a folder that is not there or cannot be written to, and a path of a folder.
+        For an unknown suffix, a folder that cannot be made or written to, and a path of a folder.
     """
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -63,12 +64,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
                 f"cannot write {place}: unknown suffix {target.suffix!r}; known: .svg, .pdf, .png, "
                 + ", ".join(f".{k}" for k in kinds if k not in ("svg", "pdf", "png"))
             )
-        if not target.parent.is_dir():
-            raise InputError(f"cannot write {place}: there is no folder {str(target.parent)!r}; make it first")
-        if target.is_dir():
-            raise InputError(f"cannot write {place}: it is a folder")
-        if not os.access(target.parent, os.W_OK):
-            raise InputError(f"cannot write {place}: the folder {str(target.parent)!r} cannot be written to")
+        files.check_place(target)
 
 
 def _targets(place: Path) -> tuple[Path, ...]:
@@ -78,7 +74,7 @@ def _targets(place: Path) -> tuple[Path, ...]:
 def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     """Write a figure, the same bytes for the same figure; without a suffix as SVG and as PDF.
 
-    A file is written beside its place and moved there when it is whole.
+    Its folder is made where there is none; a file is moved to its place when it is whole.
 
     Returns
     -------
@@ -94,13 +90,9 @@ def saved(figure: Any, path: str | os.PathLike[str]) -> tuple[Path, ...]:
     targets = _targets(Path(path))
     for target in targets:
         kind = target.suffix[1:].lower()
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            with style():
-                figure.savefig(partial, format=kind, metadata=UNDATED.get(kind), dpi=200)
-            partial.replace(target)
-        except (OSError, ValueError) as error:  # not of the partial file, which nobody asked for
-            raise InputError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.whole(target) as draft, style():
+            try:
+                figure.savefig(draft, format=kind, metadata=UNDATED.get(kind), dpi=200)
+            except ValueError as error:  # what a format cannot do
+                raise InputError(f"cannot write {target}: {error}") from None
     return targets

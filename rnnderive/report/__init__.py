@@ -39,7 +39,7 @@ from rnnderive.report.document import (
     Table,
     plain,
 )
-from rnnderive.report.engine import ENGINES, FORMATS, Report, build, missing_tex
+from rnnderive.report.engine import ENGINES, FORMATS, Report, build, check_order, missing_tex
 from rnnderive.report.figures import activation_curves, norms_against_distance, unrolled_graph
 from rnnderive.report.html_printer import html_fragment, html_source
 from rnnderive.report.latex_printer import latex_source
@@ -81,6 +81,7 @@ __all__ = [
     "cell_report",
     "chains",
     "chains_document",
+    "check_order",
     "claim_words",
     "comparison",
     "comparison_document",
@@ -129,6 +130,7 @@ class _Report(ModuleType):
         form = target.suffix.removeprefix(".")
         if form not in FORMATS:
             raise InputError(f"{target.name!r} is no report; expected a name that ends in .{', .'.join(FORMATS)}")
+        check_order(target.parent, target.stem, engine, (form,))
         document = cell_document(cells.recurrence(net), target.stem, **options)
         return build(document, target.parent, target.stem, engine, (form,)).files[form]
 

@@ -10,7 +10,7 @@ from rnnderive.chains.setting import Setting
 from rnnderive.language import Recurrence
 from rnnderive.report import document as doc
 from rnnderive.report import parts as pt
-from rnnderive.report.engine import build
+from rnnderive.report.engine import build, check_order
 
 __all__ = ["cell_document", "cell_report"]
 
@@ -81,6 +81,7 @@ def cell_report(
     *,
     engine: str = "auto",
     formats: Sequence[str] = ("pdf",),
+    stem: str | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Path:
@@ -94,6 +95,9 @@ def cell_report(
         The folder.
     engine : {"auto", "typst", "tex"}
     formats : sequence of {"pdf", "tex", "html", "md"}
+    stem : str, optional
+        What the files are called; as the cell unless given.
     """
-    stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in name) or "cell"
+    stem = stem or "".join(c if c.isascii() and c.isalnum() else "_" for c in name) or "cell"
+    check_order(output, stem, engine, formats)
     return build(cell_document(net, name, seed, **options), output, stem, engine, formats).files[formats[0]]

@@ -14,13 +14,12 @@ from threadpoolctl import ThreadpoolController
 
 from rnnderive.chains import theory
 from rnnderive.chains.theory import Claim, forms
-from rnnderive.errors import InputError
 from rnnderive.report import document as doc
 from rnnderive.report.chains_claims import claim_table, claim_words, row_title
 from rnnderive.report.chains_derivations import DERIVATIONS, steps
 from rnnderive.report.chains_figures import figure_of
 from rnnderive.report.chains_methods import methods
-from rnnderive.report.engine import ENGINES, FORMATS, build
+from rnnderive.report.engine import build, check_order
 from rnnderive.report.languages import Words, load
 from rnnderive.report.parts.footer import command_line, versions
 
@@ -55,6 +54,7 @@ def chains(
     quick: bool = False,
     lang: str = "en",
     formats: Sequence[str] = ("pdf",),
+    stem: str | None = None,
     found: Claims | None = None,
     executor: Executor | None = None,
     say: Say = lambda part: None,
@@ -64,7 +64,7 @@ def chains(
     Parameters
     ----------
     output : path
-        The folder; made if it does not exist.  The files are called ``chains``, or ``chains_ru`` in Russian.
+        The folder; made if it does not exist.
     engine : {"auto", "typst", "tex"}
         What makes the PDF; Typst needs no TeX.
     quick : bool
@@ -72,6 +72,8 @@ def chains(
     lang : str
         A language of the catalogue.
     formats : sequence of {"pdf", "tex", "html", "md"}
+    stem : str, optional
+        What the files are called; ``chains``, or ``chains_ru`` in Russian, unless given.
     found : mapping, optional
         Topic → claims measured already, as for the same report in another language.
     executor : concurrent.futures.Executor, optional
@@ -94,13 +96,8 @@ def chains(
         When the engine fails or the files cannot be written.
     """
     # Said now, and not after minutes of measuring.
-    if Path(output).exists() and not Path(output).is_dir():
-        raise InputError(f"{output} is a file; expected a folder for the report")
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine {engine!r}; expected one of {', '.join(ENGINES)}")
-    if unknown := [f for f in formats if f not in FORMATS]:
-        raise InputError(f"found the format {unknown[0]!r}; expected some of {', '.join(FORMATS)}")
-    stem = load(lang).stem("chains")
+    stem = stem or load(lang).stem("chains")
+    check_order(output, stem, engine, formats)
     found = measured_claims(quick, executor, say) if found is None else found
     say("figures and pages")
     with ThreadpoolController().limit(limits=1):

@@ -14,7 +14,7 @@ from rnnderive.chains import Analysis, Comparison, Setup, compare
 from rnnderive.language import Recurrence
 from rnnderive.report import document as doc
 from rnnderive.report import figures
-from rnnderive.report.engine import build
+from rnnderive.report.engine import build, check_order
 from rnnderive.report.languages import Words, load
 from rnnderive.report.parts.behaviour import bound_words, details, headline, path_tables
 from rnnderive.report.parts.case import Case
@@ -73,19 +73,28 @@ def comparison_document(lang: str = "en") -> doc.Document:
 
 
 def comparison(
-    output: str | Path, *, engine: str = "auto", lang: str = "en", formats: Sequence[str] = ("pdf",)
+    output: str | Path,
+    *,
+    engine: str = "auto",
+    lang: str = "en",
+    formats: Sequence[str] = ("pdf",),
+    stem: str | None = None,
 ) -> Path:
     """Write the comparison; return the path of its first format.
 
     Parameters
     ----------
     output : path
-        The folder; the files are called ``comparison``, or ``comparison_ru`` in Russian.
+        The folder.
     engine : {"auto", "typst", "tex"}
     lang : str
     formats : sequence of {"pdf", "tex", "html", "md"}
+    stem : str, optional
+        What the files are called; ``comparison``, or ``comparison_ru`` in Russian, unless given.
     """
-    return build(comparison_document(lang), output, load(lang).stem("comparison"), engine, formats).files[formats[0]]
+    stem = stem or load(lang).stem("comparison")
+    check_order(output, stem, engine, formats)
+    return build(comparison_document(lang), output, stem, engine, formats).files[formats[0]]
 
 
 def _name(words: Words, name: str) -> tuple[doc.Inline, ...]:

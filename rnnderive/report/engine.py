@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnderive.errors import InputError, RnnDeriveError
+from rnnderive.files import check_folder, why_not
 from rnnderive.report.document import Document, Figure, Numbered
 from rnnderive.report.drawing import drawing
 from rnnderive.report.html_printer import html_source
@@ -27,7 +28,7 @@ from rnnderive.report.numbering import Manuscript, number
 from rnnderive.report.printer import Figures
 from rnnderive.report.typst_printer import typst_source
 
-__all__ = ["ENGINES", "FORMATS", "Report", "build", "missing_tex"]
+__all__ = ["ENGINES", "FORMATS", "Report", "build", "check_order", "missing_tex"]
 
 ENGINES = ("auto", "typst", "tex")
 FORMATS = ("pdf", "tex", "html", "md")
@@ -88,10 +89,10 @@ def build(
         When TeX is asked for and is not complete, when the engine fails, or when the files
         cannot be written.  What stood in the folder before is then untouched.
     """
-    _choose(engine, formats, stem)
+    check_order(output_dir, stem, engine, formats)
     manuscript = number(document)
     used, warnings = "", list[str]()
-    with _workshop(Path(output_dir)) as folder:
+    with _workshop(Path(output_dir), stem) as folder:
         figures, pictures = _draw(manuscript, folder, stem, {s for f in formats for s in _PICTURES[f]})
         for suffix, printed in _printed(manuscript, figures, pictures, formats):
             _write(folder / f"{stem}.{suffix}", printed.encode())
@@ -102,13 +103,24 @@ def build(
     return Report(files, used, tuple(warnings))
 
 
-def _choose(engine: str, formats: Sequence[str], stem: str) -> None:
+def check_order(output_dir: str | os.PathLike[str], stem: str, engine: str, formats: Sequence[str]) -> None:
+    """Refuse what :func:`build` cannot make, before there is a document.
+
+    Raises
+    ------
+    InputError
+        For an unknown engine or format, a name that is none for files, and a folder that cannot be written to.
+    """
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}; expected one of {', '.join(ENGINES)}")
     if not formats or set(formats) - set(FORMATS):
         raise InputError(f"found the formats {', '.join(formats) or 'none'}; expected some of {', '.join(FORMATS)}")
     if not re.fullmatch(r"[\w.-]+", stem, re.ASCII) or stem.startswith("."):
         raise InputError(f"{stem!r} is no name for a report; expected letters, digits, '.', '_' and '-'")
+    target = Path(output_dir)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; expected a folder for the report")
+    check_folder(target, f"the report cannot be written to {target}")
 
 
 def _printed(
@@ -129,31 +141,20 @@ def _printed(
 
 
 @contextmanager
-def _workshop(target: Path) -> Iterator[Path]:
-    """A folder beside the target, gone afterwards whatever happens."""
+def _workshop(target: Path, stem: str) -> Iterator[Path]:
+    """A folder on the target's device, gone afterwards whatever happens: in it, or where it will be made."""
     folder: Path | None = None
     try:
-        if target.exists() and not target.is_dir():
-            raise RnnDeriveError(f"{target} is a file; expected a folder for the report")
-        parent = target.absolute().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=parent))
+        place = target if target.is_dir() else target.absolute().parent
+        place.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{stem}-", dir=place))
         yield folder
     except OSError as e:
-        raise _unwritable(e, target) from e
+        kept = " An earlier report there is unchanged." if any(target.glob(f"{stem}.*")) else ""
+        raise RnnDeriveError(f"the report could not be written to {target}: {why_not(e)}.{kept}") from e
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _unwritable(error: OSError, target: Path) -> RnnDeriveError:
-    why = {
-        errno.ENOSPC: "there is no space left on the device; free some and build again",
-        errno.EDQUOT: "the disk quota is used up; free some space and build again",
-        errno.EACCES: "this folder may not be written to; choose another",
-        errno.EROFS: "this file system may not be written to; choose another folder",
-    }.get(error.errno or 0, error.strerror or str(error))
-    return RnnDeriveError(f"the report could not be written to {target}: {why}. An earlier report there is unchanged.")
 
 
 def _write(path: Path, data: bytes) -> None:

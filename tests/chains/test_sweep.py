@@ -353,8 +353,9 @@ def test_a_path_that_cannot_be_written_is_said_before_anything_is_measured(tmp_p
     def never(point: dict[str, Any], seed: int) -> dict[str, float]:
         raise AssertionError
 
-    with pytest.raises(ResultsError, match=r"no folder .* make it first"):
-        sweep(never, {"a": [1]}, results=tmp_path / "none" / "results.jsonl")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultsError, match=r"cannot open the results file .*file/results.jsonl"):
+        sweep(never, {"a": [1]}, results=tmp_path / "file" / "results.jsonl")
     for odd in (tmp_path, "/dev/full"):
         with pytest.raises(ResultsError, match="not an ordinary file"):
             sweep(never, {"a": [1]}, results=odd)

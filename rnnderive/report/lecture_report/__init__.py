@@ -10,7 +10,7 @@ from rnnderive import printing as pr
 from rnnderive.language import T
 from rnnderive.language import terms as tm
 from rnnderive.report import document as doc
-from rnnderive.report.engine import build
+from rnnderive.report.engine import build, check_order
 from rnnderive.report.languages import load
 from rnnderive.report.lecture_report import activations, backward, forward, gated
 from rnnderive.report.lecture_report.example import TOKENS, example
@@ -72,19 +72,30 @@ def _sizes(case: Case) -> Iterator[doc.Inline]:
     yield from doc.listed(equal(tm.dimension_math(s), pr.Numeral(str(v))) for s, v in named.items())
 
 
-def lecture(output: str | Path, *, engine: str = "auto", lang: str = "en", formats: Sequence[str] = ("pdf",)) -> Path:
+def lecture(
+    output: str | Path,
+    *,
+    engine: str = "auto",
+    lang: str = "en",
+    formats: Sequence[str] = ("pdf",),
+    stem: str | None = None,
+) -> Path:
     """Write the lecture's report; return the path of its first format.
 
     Parameters
     ----------
     output : path
-        The folder; the files are called ``lecture``, or ``lecture_ru`` in Russian.
+        The folder.
     engine : {"auto", "typst", "tex"}
     lang : str
         A language of the catalogue.
     formats : sequence of {"pdf", "tex", "html", "md"}
+    stem : str, optional
+        What the files are called; ``lecture``, or ``lecture_ru`` in Russian, unless given.
     """
-    return build(lecture_document(lang), output, load(lang).stem("lecture"), engine, formats).files[formats[0]]
+    stem = stem or load(lang).stem("lecture")
+    check_order(output, stem, engine, formats)
+    return build(lecture_document(lang), output, stem, engine, formats).files[formats[0]]
 
 
 def _result(case: Case) -> doc.Section:
