@@ -327,7 +327,10 @@ def test_a_message_points_with_a_caret():
         (["derive", "vanilla", "--wrt", "Q"], "'Q'"),
         (["derive", "vanilla", "--wrt", "Q", "--view", "adjoint"], "cannot differentiate in 'Q'; there are W, U"),
         (["derive", "vanilla", "--wrt", "W", "--T", "x"], "--T x, expected a number of steps"),
-        (["derive", "vanilla", "--wrt", "W", "--T", "0"], "T is 0"),
+        (
+            ["derive", "vanilla", "--wrt", "W", "--T", "0"],
+            "found --T 0, expected a number of steps from 1, or T for any",
+        ),
         (["derive", "vanilla", "--wrt", "W", "--T", "-1"], "--T -1, expected a number of steps"),
         (["derive", "vanilla", "--of", "h[T]", "--view", "adjoint"], "expected a timeless scalar"),
         (["derive", "vanilla", "--truncate", "0"], "truncate is 0"),

@@ -224,6 +224,26 @@ def test_vectors_are_written_as_asked(tmp_path):
         assert "Layout: pytorch" in str(found["note"])
 
 
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("raise ValueError('oops')", "it raised ValueError: oops"),
+        ("return 1", "it returned 1, of the type int, where gradients are read; expected (loss, grads), or a dict"),
+        ("return 0.5, None", "it returned None, of the type NoneType, where gradients are read"),
+    ],
+)
+def test_what_a_function_does_instead_is_said_once(does, words, written):
+    path = written("f.py", f"def f(x, W, U, b_h, V, b_y, target):\n    {does}\n")
+    status, told, _ = run("verify", path, "--cell", "vanilla")
+    assert status == 1 and told.count(words) == 1
+    assert "3. Gradients: none." in told
+
+
+def test_no_step_is_said_in_options():
+    status, _, error = run("derive", "vanilla", "--T", 0)
+    assert status == 2 and error == "error: found --T 0, expected a number of steps from 1, or T for any\n"
+
+
 def test_vectors_of_one_sequence_with_an_upstream_gradient(tmp_path):
     path = tmp_path / "v.json"
     assert run("vectors", "-", "-o", path, "--batch", 0, "--upstream", "s", stdin=LEAKY)[0] == 0

@@ -105,10 +105,8 @@ def load(name_or_path: str | os.PathLike[str], *, loss: str | None = "") -> Recu
         text = _contents(path)
     except FileNotFoundError:
         near = difflib.get_close_matches(str(name_or_path), [*LIBRARY, *LIBRARY.aliases], 3, 0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise InputError(
-            f"there is no cell and no file {shown!r}; {hint}The library has {', '.join(LIBRARY)}"
-        ) from None
+        hint = f"did you mean {' or '.join(near)}? The" if near else "the"
+        raise InputError(f"there is no cell and no file {shown!r}; {hint} library has {', '.join(LIBRARY)}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text in UTF-8: {error.reason} at byte {error.start}") from None
     except (OSError, ValueError) as error:

@@ -106,7 +106,7 @@ def _horizon(words: str) -> Any:
 
     if words == "T":
         return rd.T
-    if not words.isascii() or not words.isdigit():
+    if not words.isascii() or not words.isdigit() or int(words) < 1:
         raise InputError(f"found --T {words}, expected a number of steps from 1, or T for any")
     return int(words)
 

@@ -183,6 +183,12 @@ def _smallest(problem: Problem, hand: Hand, wrong: tuple[str, ...]) -> Counterex
     return None
 
 
+def _apart(found: float, expected: float) -> float:
+    """The difference by the larger of two numbers; what is no number is furthest away."""
+    apart = abs(found - expected) / max(abs(found), abs(expected), ROUNDING)
+    return float(apart) if np.isfinite(apart) else float("inf")
+
+
 def _shows(
     problem: Problem, hand: Hand, wrong: tuple[str, ...], least: int, steps: int, batch: int | None
 ) -> Counterexample | None:
@@ -203,7 +209,7 @@ def _shows(
             if expected.shape == claimed.shape and largest > ROUNDING:  # of one class, softmax leaves rounding alone
                 bad = np.argwhere(~tolerance.close(claimed, expected))
                 if len(bad):
-                    index = tuple(int(k) for k in bad[0])
+                    index = max(map(tuple, bad.tolist()), key=lambda k: _apart(float(claimed[k]), float(expected[k])))
                     shown = {"T": steps, **({"B": batch} if batch else {}), **{str(s): n for s, n in sizes.items()}}
                     return Counterexample(
                         shown, name, index, float(claimed[index]), float(expected[index]), at.params, at.inputs

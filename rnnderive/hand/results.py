@@ -86,7 +86,13 @@ def _sort(label: str, item: Any, placed: Placed, out: Results, *, nested: bool) 
     if label in SKIPPED:
         return
     if not nested and label in NESTED:
-        for key, array in _members(item, placed):
+        members = list(_members(item, placed))
+        if not members and not isinstance(item, Mapping):
+            out.problems.append(
+                f"it returned {repr(item)[:40]}, of the type {type(item).__name__}, where gradients are read; expected "
+                f"(loss, grads), or a dict such as {{'d{next(iter(placed.entries))}': …}}"
+            )
+        for key, array in members:
             _sort(key, array, placed, out, nested=True)
         return
     entry = placed.entry(label)

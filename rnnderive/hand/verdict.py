@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,7 +148,26 @@ class Counterexample:
     def __str__(self) -> str:
         sizes = ", ".join(f"{k} = {v}" for k, v in self.sizes.items())
         place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        return f"with {sizes}: d{self.name}{place} is {self.found:.6g}; it should be {self.expected:.6g}"
+        found, expected = (f"{v:{form}}" for v, form in self.shown)
+        return f"with {sizes}: d{self.name}{place} is {found}; it should be {expected}"
+
+    @property
+    def shown(self) -> tuple[tuple[float, str], tuple[float, str]]:
+        """What was found and what was expected, each with its format: so many digits, six at least, that two differ.
+
+        Examples
+        --------
+        >>> print(Counterexample({"T": 1}, "W", (0, 0), -0.1335, -0.133533))
+        with T = 1: dW[0, 0] is -0.133500; it should be -0.133533
+        >>> print(Counterexample({"T": 1}, "W", (0, 0), 2.0, 2.00000123))
+        with T = 1: dW[0, 0] is 2; it should be 2.00000123
+        """
+        apart = abs(self.found - self.expected) / max(abs(self.found), abs(self.expected), 1e-300)
+        digits = min(17, max(6, 2 - math.floor(math.log10(apart)))) if 0 < apart < math.inf else 6
+        found, expected = (
+            (v, f".{digits}g" if v.is_integer() else f"#.{digits}g") for v in (float(self.found), float(self.expected))
+        )
+        return found, expected
 
 
 @dataclass(frozen=True)
@@ -241,9 +261,9 @@ class Verdict(Told):
 
     def __str__(self) -> str:
         lines = [self.headline]
-        lines += [f"  {p}" for p in self.problems]
+        lines += [f"  {p}" for p in self.problems if not self.headline.endswith(p)]
         lines += [f"{k}. {words}" for k, words in enumerate(self.answers, 1)]
-        lines.append(f"3. Gradients, {self.method}:" if self.method else "3. Gradients:")
+        lines.append(f"3. Gradients{', ' * bool(self.method)}{self.method}:" if self.rows else "3. Gradients: none.")
         lines += [f"   {line}" for line in _table([a.cells() for a in self.rows])]
         if self.diagnosis.first:
             lines.append(

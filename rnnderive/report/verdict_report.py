@@ -109,4 +109,5 @@ def _smallest(words: Words, case: Counterexample) -> tuple[doc.Inline, ...]:
     place = f"[{', '.join(map(str, case.index))}]" if case.index else ""
     sizes = ", ".join(f"{name} = {size}" for name, size in case.sizes.items())
     name = doc.Code(f"d{case.name}{place}")
-    return words("hand.counterexample", sizes=sizes, name=name, found=case.found, expected=case.expected)
+    found, expected = (words.number(value, form) for value, form in case.shown)
+    return words("hand.counterexample", sizes=sizes, name=name, found=found, expected=expected)

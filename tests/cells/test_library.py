@@ -107,7 +107,7 @@ def test_an_error_in_a_file_names_line_and_file(tmp_path):
     ("name", "said"),
     [
         ("lsmt", "no cell and no file 'lsmt'; did you mean lstm"),
-        ("nothing_like_it", "The library has dense, vanilla, lecture"),
+        ("nothing_like_it", "no cell and no file 'nothing_like_it'; the library has dense, vanilla, lecture"),
         ("missing/file.rnn", "no cell and no file"),
         (".", "it is a folder"),
         ("", "it is a folder"),

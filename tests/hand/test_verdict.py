@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -137,6 +138,29 @@ def test_inner_quantities_alone_are_judged_and_the_first_is_named(problem):
 def test_nothing_handed_over_is_not_right(problem):
     verdict = judge(problem, Numbers(problem.derivation.adjoint, change=lambda g: {}))
     assert not verdict and "no gradient was handed over" in str(verdict)
+
+
+def test_the_smallest_case_is_the_entry_that_is_furthest_off(problem):
+    def nearly(grads):
+        if grads["W"].size > 1:
+            off = np.ones(grads["W"].shape)
+            off[0, 0], off[-1, -1] = 1 + 1e-7, 1 + 1e-4
+            grads["W"] = grads["W"] * off
+        return grads
+
+    found = judge(problem, Numbers(problem.derivation.adjoint, change=nearly)).counterexample
+    assert found.index == (1, 1) and found.found / found.expected == pytest.approx(1 + 1e-4)
+
+
+def test_two_numbers_that_differ_are_shown_so(problem):
+    def nearly(grads):
+        grads["W"] = grads["W"] * (1 + 1e-8)
+        return grads
+
+    shown = re.search(
+        r"is (\S+); it should be (\S+)$", str(judge(problem, Numbers(problem.derivation.adjoint, change=nearly)))
+    )
+    assert shown[1] != shown[2] and len(shown[1]) == len(shown[2])
 
 
 def test_equations_are_decided_by_exact_identity():
