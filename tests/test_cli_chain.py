@@ -301,8 +301,8 @@ def test_a_figure_that_cannot_be_written_is_told_by_its_own_name(tmp_path, monke
     words = ("sweep", "vanilla", "--axis", "gain=1,2", "--size", "h=3", "--set", "T=9")
     status, _, error = call(*words, "--figure", str(tmp_path / "map.svg"))
     assert status == 2
-    assert f"cannot write {tmp_path}/map.svg: No space left on device" in error
-    assert "partial" not in error
+    assert f"cannot write {tmp_path}/map.svg: there is no space left on the device; free some" in error
+    assert ".part" not in error
 
 
 def test_figures_of_the_two_chains_of_a_network_do_not_overwrite_each_other(tmp_path, monkeypatch):
